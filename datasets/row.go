@@ -1,0 +1,79 @@
+package datasets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/medgym-data/medgym-data/schemas"
+)
+
+// Row is one raw row, as read.
+type Row struct {
+	File   string // relative to the raw folder of the source
+	Line   int64  // from 1
+	Split  string
+	Data   []byte // without line ending; valid until the callback returns
+	SHA256 string // of Data
+	Fault  *RejectError
+}
+
+// RejectError turns one row into a rejected row. Any other error ends the run.
+type RejectError struct {
+	Reason Reason
+	Detail string // holds no row content
+}
+
+func (e *RejectError) Error() string { return fmt.Sprintf("%s: %s", e.Reason, e.Detail) }
+
+// Rejectf makes a RejectError.
+func Rejectf(reason Reason, format string, args ...any) error {
+	return &RejectError{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Decode reads a row as JSON into v. Duplicate keys, invalid UTF-8 and lone
+// surrogates are errors: they poison what is exported later.
+func (r Row) Decode(v any) error {
+	if r.Fault != nil {
+		return r.Fault
+	}
+	return DecodeJSON(r.Data, v)
+}
+
+// DecodeJSON is Row.Decode for rows that do not come one a line.
+func DecodeJSON(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil
+	}
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return Rejectf(ReasonWrongType, "field %q is not a %v", semantic.JSONPointer, semantic.GoType)
+	}
+	return Rejectf(ReasonMalformed, "%s", jsonFault(err))
+}
+
+// EachRow decodes every row of a JSON Lines file as T and emits what make says:
+// a task, or a rejection when it returns a RejectError.
+func EachRow[T any](ctx context.Context, raw Raw, file, split string, emit Emitter, make func(Row, T) (schemas.Task, error)) error {
+	return raw.Lines(ctx, file, func(row Row) error {
+		row.Split = split
+		var fields T
+		err := row.Decode(&fields)
+		var task schemas.Task
+		if err == nil {
+			task, err = make(row, fields)
+		}
+		var reject *RejectError
+		switch {
+		case err == nil:
+			return emit.Task(row, task)
+		case errors.As(err, &reject):
+			return emit.Reject(row, reject.Reason, reject.Detail)
+		default:
+			return fmt.Errorf("%s:%d: %w", row.File, row.Line, err)
+		}
+	})
+}

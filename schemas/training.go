@@ -1,0 +1,50 @@
+package schemas
+
+// Prefix is the set of columns that every training row starts with. Its
+// mg_ names keep clear of the columns that trainers read meaning into.
+type Prefix struct {
+	ID         string   `parquet:"mg_id,optional" json:"mg_id"`
+	TaskID     string   `parquet:"mg_task_id,optional" json:"mg_task_id"`
+	Source     string   `parquet:"mg_source,optional" json:"mg_source"`
+	AccessTier Tier     `parquet:"mg_access_tier,optional" json:"mg_access_tier"`
+	Build      string   `parquet:"mg_build,optional" json:"mg_build"`
+	TrajIDs    []string `parquet:"mg_traj_ids,optional,list" json:"mg_traj_ids"`
+	NTurns     *int32   `parquet:"mg_n_turns,optional" json:"mg_n_turns"`
+	NTokens    *int32   `parquet:"mg_n_tokens,optional" json:"mg_n_tokens"`
+}
+
+// SFT is one row of the sft set: a whole solved conversation, which ends with
+// an assistant turn.
+type SFT struct {
+	Prefix
+	Messages []Message `parquet:"messages,optional,list" json:"messages"`
+}
+
+// DPO is one preference pair: chosen and rejected are one assistant turn each,
+// at the first divergence after the shared prompt (Rafailov et al. 2023).
+type DPO struct {
+	Prefix
+	Prompt         []Message `parquet:"prompt,optional,list" json:"prompt"`
+	Chosen         []Message `parquet:"chosen,optional,list" json:"chosen"`
+	Rejected       []Message `parquet:"rejected,optional,list" json:"rejected"`
+	ChosenReward   *float64  `parquet:"mg_chosen_reward,optional" json:"mg_chosen_reward"`
+	RejectedReward *float64  `parquet:"mg_rejected_reward,optional" json:"mg_rejected_reward"`
+	Strategy       string    `parquet:"mg_strategy,optional" json:"mg_strategy"`
+}
+
+// The pair strategies.
+const (
+	StrategyIntermediate = "intermediate" // within one solved trajectory
+	StrategyBestWorst    = "best_worst"   // across the attempts of one task
+)
+
+// Verifier is one row of the outcome-verifier set: a serialized trajectory and
+// the judgement YES or NO.
+type Verifier struct {
+	Prefix
+	Prompt     []Message `parquet:"prompt,optional,list" json:"prompt"`
+	Completion []Message `parquet:"completion,optional,list" json:"completion"`
+	Label      *bool     `parquet:"label,optional" json:"label"`
+	Reward     *float64  `parquet:"mg_reward,optional" json:"mg_reward"`
+	PolicyMix  string    `parquet:"mg_policy_mix,optional" json:"mg_policy_mix"` // on, off
+}
