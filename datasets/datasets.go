@@ -9,6 +9,7 @@ package datasets
 
 import (
 	"context"
+	"io"
 
 	"github.com/medgym-data/medgym-data/schemas"
 )
@@ -46,6 +47,19 @@ type Furnisher interface {
 // play the reference policy and the gold check of validate.
 type Referencer interface {
 	Reference(task schemas.Task) (Reference, error)
+}
+
+// Synthesizer writes a synthetic download of the source in its medgym layout
+// (A), with questions, gold and answers that are true of the data it writes. No
+// row of it comes from a real source.
+type Synthesizer interface {
+	Synthesize(ctx context.Context, opts SynthOptions, create func(name string) (io.WriteCloser, error)) error
+}
+
+// SynthOptions size a synthetic download.
+type SynthOptions struct {
+	Train, Test int // rows
+	Seed        uint64
 }
 
 // Spec is everything about a source that does not depend on the raw data. It is
