@@ -157,7 +157,7 @@ func writeSource(ctx context.Context, spec datasets.Spec, maker datasets.Synthes
 		if err != nil {
 			return nil, err
 		}
-		open[name] = &file{File: f}
+		open[name] = &file{f: f}
 		w.Files++
 		return open[name], nil
 	}
@@ -165,7 +165,7 @@ func writeSource(ctx context.Context, spec datasets.Spec, maker datasets.Synthes
 	for name, f := range open {
 		w.Bytes += f.bytes
 		if !f.closed {
-			f.File.Close()
+			f.f.Close()
 			err = errors.Join(err, fmt.Errorf("%s was left open, it may be cut short", name))
 		}
 	}
@@ -190,20 +190,21 @@ func seedOf(id string, seed uint64) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// file counts what is written and is on disk once closed.
+// file counts what is written and is on disk once closed. The os.File is not
+// embedded: its WriteString and ReadFrom would pass the count by.
 type file struct {
-	*os.File
+	f      *os.File
 	bytes  int64
 	closed bool
 }
 
 func (f *file) Write(p []byte) (int, error) {
-	n, err := f.File.Write(p)
+	n, err := f.f.Write(p)
 	f.bytes += int64(n)
 	return n, err
 }
 
 func (f *file) Close() error {
 	f.closed = true
-	return errors.Join(f.File.Sync(), f.File.Close())
+	return errors.Join(f.f.Sync(), f.f.Close())
 }

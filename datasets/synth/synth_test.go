@@ -59,7 +59,7 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(written) != 2 || written[0].Train != 20 || written[0].Test != 1 || written[1].Train != 1 || written[1].Test != 0 || written[0].Files != 2 {
+	if len(written) != 2 || written[0].Train != 20 || written[0].Test != 1 || written[1].Train != 1 || written[1].Test != 0 || written[0].Files != 2 || written[0].Bytes == 0 {
 		t.Fatalf("written: %+v", written)
 	}
 	data, err := os.ReadFile(filepath.Join(out, "a", "train_tasks.jsonl"))
