@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -296,5 +297,21 @@ func TestGolden(t *testing.T) {
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// BenchmarkTrajectory feeds attempts of ten steps, four to a task.
+func BenchmarkTrajectory(b *testing.B) {
+	c := New(nil)
+	row := attempt("", "biocoder", "train", schemas.OutcomeSolved, schemas.Ptr(1.0), schemas.Ptr(1.0), make([]schemas.Step, 10)...)
+	ids := make([]string, b.N/4+1)
+	for i := range ids {
+		ids[i] = "biocoder/train/" + strconv.Itoa(i)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		row.TaskID = ids[i/4]
+		c.Trajectory(row)
 	}
 }
