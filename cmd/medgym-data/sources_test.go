@@ -55,14 +55,7 @@ func runWithReport(t *testing.T) string {
 	c.Task(schemas.Task{Source: "sample", Split: schemas.SplitTest, Status: schemas.StatusReady})
 	c.Reject("sample", schemas.SplitTest, "malformed_json")
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "reports"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(filepath.Join(dir, "reports", "stats.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(c.Report().WriteJSON(f), f.Close()); err != nil {
+	if err := c.Report().Save(filepath.Join(dir, "reports")); err != nil {
 		t.Fatal(err)
 	}
 	return dir
