@@ -186,6 +186,7 @@ type Submission struct {
 	Answer   RawValue            `json:"answer,omitempty"`   // the variable answer; empty if it was not set
 	Captured map[string]RawValue `json:"captured,omitempty"` // the variables that Session.Capture names
 	Stdout   string              `json:"stdout,omitempty"`
+	Stderr   string              `json:"stderr,omitempty"`  // the public release judges it with Stdout
 	Records  map[string]RawValue `json:"records,omitempty"` // what each service recorded during the step
 	Status   string              `json:"status"`            // sandbox status: ok, error, timeout, ...
 	Error    string              `json:"error,omitempty"`   // exception type where status is error

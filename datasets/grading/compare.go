@@ -1,0 +1,399 @@
+package grading
+
+import (
+	"cmp"
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Scalar is one value in normal form, in which database answers are compared:
+// text without case and surrounding space; numbers and numerals by their value;
+// booleans, and the texts true and false, as 1 and 0; dates and datetimes by
+// their instant, whatever their format; durations in seconds.
+type Scalar struct {
+	class  class
+	text   string  // classText; classInstant: RFC 3339
+	number float64 // classNumber, classDuration
+	exact  *big.Int
+}
+
+type class int8
+
+const (
+	classNumber class = iota
+	classInstant
+	classDuration
+	classText
+)
+
+// Normal brings v into normal form; false for a value that equals nothing
+// (Empty), that is no scalar, or that is infinite.
+func (v Value) Normal() (Scalar, bool) {
+	v = v.scalar()
+	if v.Empty() {
+		return Scalar{}, false
+	}
+	switch v.Kind {
+	case Bool:
+		if v.Bool {
+			return integerScalar(big.NewInt(1)), true
+		}
+		return integerScalar(big.NewInt(0)), true
+	case Int:
+		return integerScalar(v.Int), true
+	case Float, Decimal:
+		return numberScalar(v)
+	case Text:
+		if s, ok := numberScalar(v); ok {
+			return s, true
+		}
+		if truth, ok := v.Boolean(); ok {
+			return Value{Kind: Bool, Bool: truth}.Normal()
+		}
+		if at, ok := instant(v.Text); ok {
+			return Scalar{class: classInstant, text: at}, true
+		}
+		return Scalar{class: classText, text: strings.ToLower(trim(v.Text))}, true
+	case Date, DateTime:
+		at, ok := instant(v.Text)
+		return Scalar{class: classInstant, text: at}, ok
+	case Time:
+		return Scalar{class: classText, text: trim(v.Text)}, true
+	case Timedelta:
+		return Scalar{class: classDuration, number: v.Float}, !math.IsNaN(v.Float) && !math.IsInf(v.Float, 0)
+	case Bytes:
+		return Scalar{class: classText, text: strings.ToLower(trim(string(v.Bytes)))}, true
+	}
+	return Scalar{}, false
+}
+
+func integerScalar(n *big.Int) Scalar {
+	f, _ := new(big.Float).SetInt(n).Float64()
+	return Scalar{class: classNumber, number: f, exact: n}
+}
+
+func numberScalar(v Value) (Scalar, bool) {
+	if n, ok := v.Integer(); ok {
+		return integerScalar(n), true
+	}
+	f, ok := v.Number()
+	return Scalar{class: classNumber, number: f}, ok
+}
+
+// instant is a date or a datetime in one form. A time of day needs its date
+// before it in ISO 8601.
+func instant(text string) (string, bool) {
+	if d, ok := ParseDate(text); ok {
+		return d.String() + "T00:00:00", true
+	}
+	text = strings.Replace(trim(text), " ", "T", 1)
+	for _, form := range []string{"2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02T15:04"} {
+		if t, err := time.Parse(form, text); err == nil {
+			return strings.TrimSuffix(t.Format("2006-01-02T15:04:05.999999999Z07:00"), "Z"), true
+		}
+	}
+	return "", false
+}
+
+// Equal compares two scalars: integers exactly, other numbers to Tolerance.
+func (s Scalar) Equal(o Scalar) bool {
+	switch {
+	case s.class != o.class:
+		return false
+	case s.exact != nil && o.exact != nil:
+		return s.exact.Cmp(o.exact) == 0
+	case s.class == classNumber || s.class == classDuration:
+		return Near(s.number, o.number, Tolerance)
+	default:
+		return s.text == o.text
+	}
+}
+
+// compare orders scalars so that equal ones lie together.
+func (s Scalar) compare(o Scalar) int {
+	return cmp.Or(cmp.Compare(s.class, o.class), cmp.Compare(s.text, o.text), cmp.Compare(s.number, o.number))
+}
+
+// Equal reports whether two values are equal as scalars in normal form. Values
+// that equal nothing make it false, on either side.
+func Equal(a, b Value) bool {
+	x, okX := a.Normal()
+	y, okY := b.Normal()
+	return okX && okY && x.Equal(y)
+}
+
+// Rows reads v as the rows of a result: a scalar is one row of one cell; a list,
+// tuple, set, index or series has a row for each of its items, which is a scalar
+// or a row itself; an array has one or two dimensions; a frame's rows are without
+// its index. False for a value with no such reading, for rows of unequal length,
+// and when any cell equals nothing: such a table equals no other.
+func (v Value) Rows() ([][]Scalar, bool) {
+	v = v.scalar()
+	if v.Empty() {
+		return nil, false
+	}
+	var rows [][]Scalar
+	add := func(cells []Value) bool {
+		row := make([]Scalar, len(cells))
+		for i, cell := range cells {
+			var ok bool
+			if row[i], ok = cell.Normal(); !ok {
+				return false
+			}
+		}
+		if len(row) == 0 || len(rows) > 0 && len(rows[0]) != len(row) {
+			return false
+		}
+		rows = append(rows, row)
+		return true
+	}
+	switch v.Kind {
+	case Array:
+		if len(v.Shape) > 2 {
+			return nil, false
+		}
+		width := 1
+		if len(v.Shape) == 2 {
+			width = v.Shape[1]
+		}
+		for chunk := range slices.Chunk(v.Items, width) {
+			if !add(chunk) {
+				return nil, false
+			}
+		}
+	case List, Tuple, Set, Index, Series:
+		for _, item := range v.Items {
+			cells := []Value{item}
+			if item.Kind == List || item.Kind == Tuple {
+				cells = item.Items
+			}
+			if !add(cells) {
+				return nil, false
+			}
+		}
+	case Frame:
+		for i := range v.Index.Items {
+			cells := make([]Value, len(v.Table.Values))
+			for j, column := range v.Table.Values {
+				cells[j] = column[i]
+			}
+			if !add(cells) {
+				return nil, false
+			}
+		}
+	default:
+		if !add([]Value{v}) {
+			return nil, false
+		}
+	}
+	return rows, true
+}
+
+// EqualRows compares two tables as multisets of rows: every row of one has its
+// own equal row in the other, with nothing left over. Columns keep their order.
+func EqualRows(a, b [][]Scalar) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.SortFunc(a, compareRows)
+	slices.SortFunc(b, compareRows)
+	if slices.EqualFunc(a, b, equalRow) {
+		return true
+	}
+	return matchRows(a, b)
+}
+
+// EqualMultiset compares two values as multisets of rows.
+func EqualMultiset(a, b Value) bool {
+	x, okX := a.Rows()
+	y, okY := b.Rows()
+	return okX && okY && EqualRows(x, y)
+}
+
+func compareRows(a, b []Scalar) int {
+	return slices.CompareFunc(a, b, Scalar.compare)
+}
+
+func equalRow(a, b []Scalar) bool { return slices.EqualFunc(a, b, Scalar.Equal) }
+
+// matchRows pairs rows where sorting has put near-equal numbers in two orders: a
+// perfect matching by augmenting paths (Kuhn 1955). Candidates of a row lie
+// together, as rows are sorted by their first cell.
+func matchRows(a, b [][]Scalar) bool {
+	candidates := func(row []Scalar) (from, to int) {
+		first := row[0]
+		low, high := first, first
+		margin := 2 * Tolerance * math.Abs(first.number)
+		low.number, high.number = first.number-margin, first.number+margin
+		from, _ = slices.BinarySearchFunc(b, low, func(r []Scalar, s Scalar) int { return r[0].compare(s) })
+		to, _ = slices.BinarySearchFunc(b, high, func(r []Scalar, s Scalar) int {
+			if r[0].compare(s) <= 0 {
+				return -1
+			}
+			return 1
+		})
+		return from, to
+	}
+	owner := make([]int, len(b)) // row of a that holds row of b, plus one
+	// place is not recursive on the call stack deeper than the longest chain of
+	// near-equal rows, which the tolerance keeps short in any real table.
+	var place func(i int, seen map[int]bool) bool
+	place = func(i int, seen map[int]bool) bool {
+		from, to := candidates(a[i])
+		for j := from; j < to; j++ {
+			if seen[j] || !equalRow(a[i], b[j]) {
+				continue
+			}
+			seen[j] = true
+			if owner[j] == 0 || place(owner[j]-1, seen) {
+				owner[j] = i + 1
+				return true
+			}
+		}
+		return false
+	}
+	for i := range a {
+		if !place(i, map[int]bool{}) {
+			return false
+		}
+	}
+	return true
+}
+
+// Options say how Same compares.
+type Options struct {
+	Relative float64 // relative error of floats; integers are exact
+	// NaNEqual lets NaN, None and NaT equal themselves, where a gold value holds
+	// them inside a container. At the top they never do.
+	NaNEqual bool
+	// SequenceKinds lets lists, tuples, arrays, indexes and series of the same
+	// items equal one another.
+	SequenceKinds bool
+}
+
+// Same compares two values with their structure: sequences in order, sets as
+// multisets, dicts by key in any order, frames by labels, index and cells. An
+// integer equals a float of the same value; a boolean equals only a boolean; text
+// is compared as it is.
+func Same(gold, got Value, opts Options) bool {
+	if blank(gold) || blank(got) {
+		return false
+	}
+	return same(gold, got, opts)
+}
+
+// blank values say nothing at the top of an answer; an empty container may be
+// the right one.
+func blank(v Value) bool {
+	switch v.Kind {
+	case Null, NaT, Opaque, Float, "":
+		return v.Empty()
+	}
+	return false
+}
+
+func same(a, b Value, opts Options) bool {
+	a, b = a.scalar(), b.scalar()
+	if blank(a) || blank(b) {
+		return opts.NaNEqual && a.Kind != Opaque && b.Kind != Opaque && blank(a) && blank(b)
+	}
+	if numeric(a) && numeric(b) {
+		return sameNumber(a, b, opts)
+	}
+	if opts.SequenceKinds && sequence(a) && sequence(b) {
+		return sameItems(a.Items, b.Items, opts)
+	}
+	if a.Kind != b.Kind {
+		return false
+	}
+	switch a.Kind {
+	case Bool:
+		return a.Bool == b.Bool
+	case Text, DateTime, Date, Time:
+		return a.Text == b.Text
+	case Bytes:
+		return slices.Equal(a.Bytes, b.Bytes)
+	case Timedelta:
+		return Near(a.Float, b.Float, opts.Relative)
+	case Complex, List, Tuple:
+		return sameItems(a.Items, b.Items, opts)
+	case Array:
+		return slices.Equal(a.Shape, b.Shape) && sameItems(a.Items, b.Items, opts)
+	case Index:
+		return sameItems(a.Items, b.Items, opts)
+	case Series:
+		return sameItems(a.Items, b.Items, opts) && same(*a.Index, *b.Index, opts)
+	case Set:
+		return sameUnordered(a.Items, b.Items, func(x, y Value) bool { return same(x, y, opts) })
+	case Dict:
+		return sameUnordered(a.Pairs, b.Pairs, func(x, y Pair) bool {
+			return same(x.Key, y.Key, opts) && same(x.Value, y.Value, opts)
+		})
+	case Object:
+		return a.Text == b.Text && slices.EqualFunc(a.Pairs, b.Pairs, func(x, y Pair) bool {
+			return same(x.Key, y.Key, opts) && same(x.Value, y.Value, opts)
+		})
+	case Frame:
+		return same(a.Table.Labels, b.Table.Labels, opts) && same(*a.Index, *b.Index, opts) &&
+			slices.EqualFunc(a.Table.Values, b.Table.Values, func(x, y []Value) bool { return sameItems(x, y, opts) })
+	}
+	return false
+}
+
+func numeric(v Value) bool { return v.Kind == Int || v.Kind == Float || v.Kind == Decimal }
+
+func sequence(v Value) bool {
+	switch v.Kind {
+	case List, Tuple, Index, Series:
+		return true
+	case Array:
+		return len(v.Shape) == 1
+	}
+	return false
+}
+
+func sameNumber(a, b Value, opts Options) bool {
+	if a.Kind == Int && b.Kind == Int {
+		return a.Int.Cmp(b.Int) == 0
+	}
+	if a.Kind == Float && b.Kind == Float && math.IsInf(a.Float, 0) {
+		return a.Float == b.Float
+	}
+	x, okX := a.Number()
+	y, okY := b.Number()
+	return okX && okY && Near(x, y, opts.Relative)
+}
+
+func sameItems(a, b []Value, opts Options) bool {
+	return slices.EqualFunc(a, b, func(x, y Value) bool { return same(x, y, opts) })
+}
+
+// sameUnordered pairs the items of two unordered containers, greedily. The codec
+// sorts sets and keeps the order of dicts, so the partner is nearly always the
+// first one tried.
+func sameUnordered[T any](a, b []T, equal func(x, y T) bool) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	taken := make([]bool, len(b))
+	low := 0
+	for _, x := range a {
+		found := false
+		for j := low; j < len(b) && !found; j++ {
+			if !taken[j] && equal(x, b[j]) {
+				taken[j], found = true, true
+			}
+		}
+		if !found {
+			return false
+		}
+		for low < len(b) && taken[low] {
+			low++
+		}
+	}
+	return true
+}
