@@ -2,6 +2,9 @@ package schemas
 
 // Prefix is the set of columns that every training row starts with. Its
 // mg_ names keep clear of the columns that trainers read meaning into.
+//
+// Its numbers are not pointers: parquet-go writes a nil pointer of an embedded
+// struct as zero. Both are at least one in every row, so null stands for zero.
 type Prefix struct {
 	ID         string   `parquet:"mg_id,optional" json:"mg_id"`
 	TaskID     string   `parquet:"mg_task_id,optional" json:"mg_task_id"`
@@ -9,8 +12,8 @@ type Prefix struct {
 	AccessTier Tier     `parquet:"mg_access_tier,optional" json:"mg_access_tier"`
 	Build      string   `parquet:"mg_build,optional" json:"mg_build"`
 	TrajIDs    []string `parquet:"mg_traj_ids,optional,list" json:"mg_traj_ids"`
-	NTurns     *int32   `parquet:"mg_n_turns,optional" json:"mg_n_turns"`
-	NTokens    *int32   `parquet:"mg_n_tokens,optional" json:"mg_n_tokens"`
+	NTurns     int32    `parquet:"mg_n_turns,optional" json:"mg_n_turns"`
+	NTokens    int32    `parquet:"mg_n_tokens,optional" json:"mg_n_tokens"`
 }
 
 // SFT is one row of the sft set: a whole solved conversation, which ends with

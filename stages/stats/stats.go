@@ -314,11 +314,11 @@ func (c *Collector) TrainingRow(tier, config, split string, row schemas.Prefix) 
 	})
 	set.Rows++
 	set.Sources[row.Source]++
-	if row.NTurns != nil {
-		set.Turns.Add(int64(*row.NTurns))
+	if row.NTurns > 0 {
+		set.Turns.Add(int64(row.NTurns))
 	}
-	if row.NTokens != nil {
-		set.Tokens.Add(int64(*row.NTokens))
+	if row.NTokens > 0 {
+		set.Tokens.Add(int64(row.NTokens))
 	}
 }
 

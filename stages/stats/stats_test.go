@@ -190,7 +190,7 @@ func collected() *Collector {
 	c.Trajectory(attempt("z", "npowerai", "train", schemas.OutcomeGraderError, nil, nil, code))
 
 	for _, tokens := range []int32{100, 1024, 1025, 9000} {
-		c.TrainingRow("open", "sft", "train", schemas.Prefix{Source: "biocoder", NTurns: schemas.Ptr[int32](3), NTokens: &tokens})
+		c.TrainingRow("open", "sft", "train", schemas.Prefix{Source: "biocoder", NTurns: 3, NTokens: tokens})
 	}
 	return c
 }
