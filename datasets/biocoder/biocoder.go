@@ -1,0 +1,246 @@
+// Package biocoder reads BioCoder: Python functions and methods from open
+// bioinformatics projects, each with the program around it, whose output tells
+// whether the function is right.
+//
+// Tang et al., "BioCoder: a benchmark for bioinformatics code generation with
+// large language models", Bioinformatics 40 (2024), in the selection that
+// MedAgentGym publishes (arXiv 2506.04405).
+//
+// The paper counts eight categories and names none of them, and the rows carry no
+// topic; guessing one from words in the text would be noise. The category here is
+// what stands in the gap, which the row does tell: function, method, property,
+// staticmethod or classmethod.
+package biocoder
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"strings"
+	"text/template"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/datasets/pysrc"
+	"github.com/medgym-data/medgym-data/schemas"
+)
+
+//go:embed prompts/*.tmpl
+var prompts embed.FS
+
+// Adapter is the BioCoder source. It is safe for concurrent use: it keeps the
+// outputs of gold programs, so that each is run once for many submissions.
+type Adapter struct {
+	instruction *template.Template
+	golds       *goldCache
+}
+
+// New makes the adapter.
+func New() datasets.Adapter {
+	return &Adapter{
+		instruction: template.Must(template.ParseFS(prompts, "prompts/instruction.tmpl")),
+		golds:       newGoldCache(),
+	}
+}
+
+var (
+	_ datasets.Grader      = (*Adapter)(nil)
+	_ datasets.Furnisher   = (*Adapter)(nil)
+	_ datasets.Referencer  = (*Adapter)(nil)
+	_ datasets.Synthesizer = (*Adapter)(nil)
+)
+
+const (
+	trainFile = "train_tasks.jsonl"
+	testFile  = "test_tasks.jsonl"
+)
+
+// Spec implements datasets.Adapter.
+func (*Adapter) Spec() datasets.Spec {
+	return datasets.Spec{
+		ID:           "biocoder",
+		Name:         "BioCoder",
+		Summary:      "Bioinformatics functions and methods to write into a given program, judged by what the program then prints.",
+		Reference:    "Tang et al. 2024, doi:10.1093/bioinformatics/btae230",
+		Domain:       "Bioinfo",
+		Kind:         "open-ended",
+		Distribution: "in",
+		Categories:   8,
+		License:      "CC-BY-4.0",
+		Tier:         schemas.TierOpen,
+		Full:         datasets.Counts{Train: 981, Test: 157},
+		Leaderboard:  datasets.Counts{Train: 981, Test: 156},
+		Release:      datasets.Counts{Train: 981, Test: 157},
+		Actions:      []string{schemas.ActionCodeExecution, schemas.ActionDebugging, schemas.ActionTerminal},
+		Layouts: []datasets.Layout{{
+			ID:   "medagentgym",
+			Help: "the MedAgentGym download: data/biocoder",
+			Files: []datasets.LayoutFile{
+				{Pattern: trainFile, Split: schemas.SplitTrain, Role: datasets.RoleRows, Optional: true, Help: "training rows"},
+				{Pattern: testFile, Split: schemas.SplitTest, Role: datasets.RoleRows, Help: "test rows"},
+			},
+		}},
+		AdapterVersion: "1",
+		GraderVersion:  "1",
+	}
+}
+
+// row is a raw row. Code is the program with the solution in the gap, as the
+// public release runs it.
+type row struct {
+	Idx       *string `json:"idx"`
+	Problem   *string `json:"problem"`
+	Solution  *string `json:"solution"`
+	Context   *string `json:"context"`
+	Signature *string `json:"signature"`
+	Code      *string `json:"code"`
+}
+
+// answer is Task.Answer: what the grader needs beside Task.Context and Task.Gold.
+type answer struct {
+	Function string `json:"function"`
+	// Code is the release's own program with the solution; empty where it is the
+	// context with the solution put into the gap, as in every published row.
+	Code string `json:"code,omitempty"`
+}
+
+// Normalize implements datasets.Adapter.
+func (a *Adapter) Normalize(ctx context.Context, raw datasets.Raw, emit datasets.Emitter) error {
+	for _, f := range a.Spec().Layouts[0].Files {
+		for _, name := range raw.Glob(f.Pattern) {
+			if err := datasets.EachRow(ctx, raw, name, f.Split, emit, a.task); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *Adapter) task(_ datasets.Row, r row) (schemas.Task, error) {
+	for _, f := range []struct {
+		name  string
+		value *string
+	}{{"idx", r.Idx}, {"problem", r.Problem}, {"solution", r.Solution}, {"context", r.Context}, {"signature", r.Signature}, {"code", r.Code}} {
+		switch {
+		case f.value == nil:
+			return schemas.Task{}, datasets.Rejectf(datasets.ReasonMissingField, "no field %q", f.name)
+		case strings.TrimSpace(*f.value) == "":
+			return schemas.Task{}, datasets.Rejectf(datasets.ReasonBadValue, "field %q is empty", f.name)
+		}
+	}
+	context, solution := unixLines(*r.Context), unixLines(*r.Solution)
+	if n := strings.Count(context, marker); n != 1 {
+		return schemas.Task{}, datasets.Rejectf(datasets.ReasonBadValue, "field \"context\" has %d gaps, not one", n)
+	}
+	function, decorator := readSignature(*r.Signature)
+	if function == "" {
+		return schemas.Task{}, datasets.Rejectf(datasets.ReasonBadValue, "field \"signature\" names no function")
+	}
+	indent := gapIndent(context)
+	ans := answer{Function: function}
+	if code := unixLines(*r.Code); code != releaseSplice(context, solution) {
+		ans.Code = code
+	}
+	text, err := canonical(ans)
+	if err != nil {
+		return schemas.Task{}, err
+	}
+	instruction, err := a.instruct(strings.TrimSpace(*r.Problem), context, strings.TrimSpace(*r.Signature), indent)
+	if err != nil {
+		return schemas.Task{}, err
+	}
+	task := schemas.Task{
+		Question:    strings.TrimSpace(*r.Problem),
+		Context:     context,
+		Instruction: instruction,
+		Category:    category(indent, decorator),
+		AnswerType:  schemas.AnswerProgramOutput,
+		Answer:      text,
+		Gold:        solution,
+		GoldKind:    schemas.GoldPython,
+		Status:      schemas.StatusReady,
+	}
+	if redefined(context, function) {
+		task.Status = schemas.StatusUngradable
+		task.StatusReason = "the program defines the function again below the gap, so no submission is ever run"
+	}
+	return task, nil
+}
+
+func (a *Adapter) instruct(problem, context, signature, indent string) (string, error) {
+	data := struct {
+		Problem, Context, Signature, Marker, What, Noun string
+		Indented                                        bool
+	}{
+		Problem: problem, Context: strings.TrimRight(context, "\n"), Signature: signature, Marker: marker,
+		What: "Write a Python function", Noun: "function",
+	}
+	if indent != "" {
+		data.What, data.Noun, data.Indented = "Write a method of the class that the gap is in,", "method", true
+	}
+	var out bytes.Buffer
+	if err := a.instruction.Execute(&out, data); err != nil {
+		return "", fmt.Errorf("instruction: %w", err)
+	}
+	return strings.TrimRight(out.String(), "\n"), nil
+}
+
+// readSignature finds the function's name and its built-in decorator, if any.
+func readSignature(signature string) (function, decorator string) {
+	tokens := pysrc.Tokenize(signature)
+	for i, tok := range tokens {
+		next := ""
+		if i+1 < len(tokens) && tokens[i+1].Kind == pysrc.Name {
+			next = tokens[i+1].Text
+		}
+		switch tok.Text {
+		case "@":
+			switch next {
+			case "property", "staticmethod", "classmethod":
+				decorator = next
+			}
+		case "def":
+			return next, decorator
+		}
+	}
+	return "", decorator
+}
+
+func category(indent, decorator string) string {
+	switch {
+	case decorator != "":
+		return decorator
+	case indent != "":
+		return "method"
+	default:
+		return "function"
+	}
+}
+
+// canonical is RFC 8785 JSON.
+func canonical(v any) (string, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return "", err
+	}
+	value := jsontext.Value(data)
+	if err := value.Canonicalize(); err != nil {
+		return "", err
+	}
+	return string(value), nil
+}
+
+func readAnswer(task schemas.Task) (answer, error) {
+	var ans answer
+	if err := json.Unmarshal([]byte(task.Answer), &ans); err != nil {
+		return answer{}, fmt.Errorf("task %s: answer is not one of this source: %w", task.TaskID, err)
+	}
+	if ans.Function == "" || task.Context == "" || task.Gold == "" {
+		return answer{}, fmt.Errorf("task %s: %w", task.TaskID, errors.New("function, context or gold is missing"))
+	}
+	return ans, nil
+}

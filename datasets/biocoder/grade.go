@@ -1,0 +1,250 @@
+package biocoder
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"crypto/sha256"
+
+	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/schemas"
+)
+
+// The seed of every strict run, gold's and the agent's; and the one of the gold
+// run that stands for the release's, which is not seeded.
+const (
+	strictSeed  = 20240707
+	releaseSeed = 76543
+)
+
+// Grade implements datasets.Grader.
+//
+// Strict: the program with the agent's code in the gap and the one with the gold
+// code run afresh with the same seed; the first must end well and print what the
+// second prints. A gold program that fails, that prints nothing to compare with,
+// or that prints other things the second time, is a datasets.GoldError.
+//
+// Upstream: code is put into the gap as it stands, the release's own program is
+// run once more with another seed, and both outputs, standard error appended,
+// must be the same text. A failing run counts as output too: where the release's
+// program does not compile, whatever fails to compile in the same way passes.
+func (a *Adapter) Grade(ctx context.Context, task schemas.Task, sub datasets.Submission, run datasets.Runner) (datasets.Verdict, error) {
+	ans, err := readAnswer(task)
+	if err != nil {
+		return datasets.Verdict{}, err
+	}
+	gold, err := a.golds.get(ctx, task, ans, run)
+	if err != nil {
+		return datasets.Verdict{}, err
+	}
+	if gold.fault != nil {
+		return datasets.Verdict{}, gold.fault
+	}
+	switch {
+	case strings.TrimSpace(sub.Code) == "":
+		return datasets.Verdict{Reason: "no_code"}, nil
+	case sub.Status != "ok" && sub.Status != "error":
+		return datasets.Verdict{Reason: "run_" + sub.Status}, nil
+	}
+
+	program := splice(task.Context, sub.Code)
+	out, err := run.Run(ctx, datasets.Program{Code: program, Seed: strictSeed})
+	if err != nil {
+		return datasets.Verdict{}, fmt.Errorf("task %s: run the submission: %w", task.TaskID, err)
+	}
+	verdict := datasets.Verdict{Reason: "output_differs"}
+	switch {
+	case out.Status == "error":
+		verdict.Reason = "run_error_" + out.Error
+	case out.Status != "ok":
+		verdict.Reason = "run_" + out.Status
+	case sameOutput(gold.stdout, out.Stdout):
+		verdict.Reward, verdict.Reason = 1, "output_equal"
+	}
+
+	released := releaseSplice(task.Context, sub.Code)
+	releasedOut := out
+	if released != program {
+		releasedOut, err = run.Run(ctx, datasets.Program{Code: released, Seed: strictSeed})
+		if err != nil {
+			return datasets.Verdict{}, fmt.Errorf("task %s: run the submission as the release does: %w", task.TaskID, err)
+		}
+	}
+	if gold.release.same(releaseText(released, releasedOut)) {
+		verdict.Upstream = 1
+	}
+	return verdict, nil
+}
+
+// releaseOutput is what the public release compares: the text that it shows
+// after a run. Unique says that the text names the run's own temporary file, as
+// tracebacks and most warnings do, and so equals no other run's.
+type releaseOutput struct {
+	text   string
+	unique bool
+}
+
+func (r releaseOutput) same(other releaseOutput) bool {
+	return !r.unique && !other.unique && r.text == other.text
+}
+
+var (
+	warningLine = regexp.MustCompile(`(?m)^(\S.*?):\d+: \w*Warning: `)
+	syntaxLine  = regexp.MustCompile(`line (\d+)\)?$`)
+)
+
+func releaseText(program string, out datasets.Output) releaseOutput {
+	switch {
+	case out.Status == "ok":
+		text := out.Stdout
+		if out.Stderr != "" {
+			text += "\n" + out.Stderr
+		}
+		unique := false
+		for _, m := range warningLine.FindAllStringSubmatch(out.Stderr, -1) {
+			unique = unique || !strings.Contains(m[1], "site-packages") && !strings.Contains(m[1], "/lib/python")
+		}
+		return releaseOutput{text: text, unique: unique}
+	case out.Status == "error" && (out.Error == "SyntaxError" || out.Error == "IndentationError" || out.Error == "TabError") && out.Stdout == "":
+		// the release compiles first and shows message and source line
+		text := out.Error + ": " + out.Message
+		if m := syntaxLine.FindStringSubmatch(out.Message); m != nil {
+			lines := strings.Split(program, "\n")
+			if n, err := strconv.Atoi(m[1]); err == nil && n >= 1 && n <= len(lines) {
+				text += "\n" + strings.TrimSpace(lines[n-1])
+			}
+		}
+		return releaseOutput{text: text}
+	default:
+		return releaseOutput{unique: true}
+	}
+}
+
+// goldRun is what a task's own solution printed.
+type goldRun struct {
+	stdout  string
+	fault   error // a *datasets.GoldError, or nil
+	release releaseOutput
+}
+
+func runGold(ctx context.Context, task schemas.Task, ans answer, run datasets.Runner) (goldRun, error) {
+	var g goldRun
+	program := datasets.Program{Code: splice(task.Context, task.Gold), Seed: strictSeed}
+	for i := range 2 {
+		out, err := run.Run(ctx, program)
+		if err != nil {
+			return goldRun{}, fmt.Errorf("task %s: run the gold solution: %w", task.TaskID, err)
+		}
+		if out.Status != "ok" {
+			g.fault = &datasets.GoldError{Reason: "gold_" + out.Status, Detail: faultDetail(out)}
+			return g, nil
+		}
+		if i == 0 {
+			g.stdout = out.Stdout
+		} else if !sameOutput(g.stdout, out.Stdout) {
+			g.fault = &datasets.GoldError{Reason: "gold_nondeterministic"}
+			return g, nil
+		}
+	}
+	if why := uninformative(g.stdout); why != "" {
+		g.fault = &datasets.GoldError{Reason: why}
+		return g, nil
+	}
+	code := ans.Code
+	if code == "" {
+		code = releaseSplice(task.Context, task.Gold)
+	}
+	out, err := run.Run(ctx, datasets.Program{Code: code, Seed: releaseSeed})
+	if err != nil {
+		return goldRun{}, fmt.Errorf("task %s: run the gold solution as the release does: %w", task.TaskID, err)
+	}
+	g.release = releaseText(code, out)
+	return g, nil
+}
+
+var missingModule = regexp.MustCompile(`^No module named '([\w.]+)'`)
+
+// faultDetail names an exception without quoting its message, but for the module
+// that is missing: that one can be mended.
+func faultDetail(out datasets.Output) string {
+	if m := missingModule.FindStringSubmatch(out.Message); m != nil {
+		return out.Error + " " + m[1]
+	}
+	return out.Error
+}
+
+// maxGolds bounds the cache; the oldest entry goes first.
+const maxGolds = 1024
+
+// goldCache runs each gold program once, however many submissions wait for it.
+type goldCache struct {
+	mu      sync.Mutex
+	entries map[[sha256.Size]byte]*goldEntry
+	order   [][sha256.Size]byte
+}
+
+type goldEntry struct {
+	done chan struct{}
+	run  goldRun
+	err  error
+}
+
+func newGoldCache() *goldCache {
+	return &goldCache{entries: map[[sha256.Size]byte]*goldEntry{}}
+}
+
+func (c *goldCache) get(ctx context.Context, task schemas.Task, ans answer, run datasets.Runner) (goldRun, error) {
+	key := sha256.Sum256([]byte(task.Context + "\x00" + task.Gold + "\x00" + ans.Code))
+	for {
+		c.mu.Lock()
+		entry, waiting := c.entries[key]
+		if !waiting {
+			entry = &goldEntry{done: make(chan struct{})}
+			c.entries[key] = entry
+			c.order = append(c.order, key)
+			if len(c.order) > maxGolds {
+				delete(c.entries, c.order[0])
+				c.order = c.order[1:]
+			}
+		}
+		c.mu.Unlock()
+		if !waiting {
+			entry.run, entry.err = runGold(ctx, task, ans, run)
+			if entry.err != nil {
+				c.forget(key, entry)
+			}
+			close(entry.done)
+			return entry.run, entry.err
+		}
+		select {
+		case <-entry.done:
+		case <-ctx.Done():
+			return goldRun{}, ctx.Err()
+		}
+		// A run that could not be had was perhaps cancelled by its own caller: try
+		// again as the one who runs it.
+		if entry.err == nil {
+			return entry.run, nil
+		}
+	}
+}
+
+// forget drops an entry so that the next caller runs it again.
+func (c *goldCache) forget(key [sha256.Size]byte, entry *goldEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries[key] != entry {
+		return
+	}
+	delete(c.entries, key)
+	for i, k := range c.order {
+		if k == key {
+			c.order = append(c.order[:i], c.order[i+1:]...)
+			break
+		}
+	}
+}
