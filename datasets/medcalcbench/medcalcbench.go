@@ -1,0 +1,240 @@
+// Package medcalcbench is the source MedCalcBench: clinical calculations from a
+// patient's note (Khandekar et al. 2024, arXiv 2406.12036), 55 calculators.
+//
+// An answer is one of four kinds. A number lies within the row's limits, which
+// the benchmark sets at 5 % around the true value. An integer is a score by rule
+// and has to be exact. A date is compared as a date, a gestational age as a pair
+// of weeks and days.
+//
+// The source has no gold programs. Where its own extracted values, put into the
+// calculator's formula, give a value within the limits, that program is kept as
+// the task's gold; the other tasks have none.
+package medcalcbench
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/datasets/grading"
+	"github.com/medgym-data/medgym-data/schemas"
+)
+
+// Source implements datasets.Adapter, Grader, Referencer and Synthesizer.
+type Source struct{ prompt *template.Template }
+
+//go:embed prompts/*.tmpl
+var prompts embed.FS
+
+// New returns the adapter.
+func New() datasets.Adapter {
+	return Source{prompt: template.Must(template.ParseFS(prompts, "prompts/instruction.tmpl"))}
+}
+
+const (
+	methodFile = "calculation_method.jsonl"
+	trainFile  = "train_tasks_all.jsonl"
+	testFile   = "test_tasks.jsonl"
+)
+
+// Spec implements datasets.Adapter.
+func (Source) Spec() datasets.Spec {
+	return datasets.Spec{
+		ID:           "medcalcbench",
+		Name:         "MedCalcBench",
+		Summary:      "Clinical calculations (scores, equations, dates) from a patient's note.",
+		Reference:    "Khandekar et al. 2024, https://arxiv.org/abs/2406.12036",
+		Domain:       "DA",
+		Kind:         "structured",
+		Distribution: "in",
+		Categories:   55,
+		License:      "CC-BY-SA-4.0",
+		Tier:         schemas.TierOpen,
+		Full:         datasets.Counts{Train: 10053, Test: 1047},
+		Leaderboard:  datasets.Counts{Train: 1005, Test: 1046},
+		Release:      datasets.Counts{Train: 1005, Test: 1047},
+		Actions:      []string{schemas.ActionCodeExecution, schemas.ActionDebugging, schemas.ActionTerminal},
+		Layouts: []datasets.Layout{{
+			ID:   "medagentgym",
+			Help: "the MedAgentGym download, data/medcalcbench",
+			Files: []datasets.LayoutFile{
+				{Pattern: trainFile, Split: schemas.SplitTrain, Role: datasets.RoleRows, Optional: true, Help: "training rows"},
+				{Pattern: testFile, Split: schemas.SplitTest, Role: datasets.RoleRows, Help: "test rows"},
+				{Pattern: methodFile, Role: datasets.RoleResource, Optional: true, Help: "how each calculator works; quoted in the instruction"},
+			},
+		}},
+		AdapterVersion: "1",
+		GraderVersion:  "1",
+	}
+}
+
+// row is a raw row. All of it is text but the two ids.
+type row struct {
+	RowNumber    *int64  `json:"Row Number"`
+	CalculatorID *int64  `json:"Calculator ID"`
+	Calculator   *string `json:"Calculator Name"`
+	Note         *string `json:"Patient Note"`
+	Question     *string `json:"Question"`
+	Entities     string  `json:"Relevant Entities"`
+	Answer       *string `json:"Ground Truth Answer"`
+	Lower        *string `json:"Lower Limit"`
+	Upper        *string `json:"Upper Limit"`
+}
+
+// missing names the first required field that is absent or blank.
+func (r row) missing() string {
+	texts := []struct {
+		name  string
+		value *string
+	}{
+		{"Calculator Name", r.Calculator}, {"Patient Note", r.Note}, {"Question", r.Question},
+		{"Ground Truth Answer", r.Answer}, {"Lower Limit", r.Lower}, {"Upper Limit", r.Upper},
+	}
+	for _, f := range texts {
+		if f.value == nil || strings.TrimSpace(*f.value) == "" {
+			return f.name
+		}
+	}
+	if r.CalculatorID == nil {
+		return "Calculator ID"
+	}
+	return ""
+}
+
+// Normalize implements datasets.Adapter.
+func (s Source) Normalize(ctx context.Context, raw datasets.Raw, emit datasets.Emitter) error {
+	methods, err := readMethods(ctx, raw)
+	if err != nil {
+		return err
+	}
+	for _, f := range s.Spec().Layouts[0].Files {
+		if f.Role != datasets.RoleRows {
+			continue
+		}
+		for _, name := range raw.Glob(f.Pattern) {
+			err := datasets.EachRow(ctx, raw, name, f.Split, emit, func(_ datasets.Row, r row) (schemas.Task, error) {
+				return s.task(r, methods)
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readMethods maps each calculator to how it works. A line that cannot be read
+// is passed over: the instruction then goes without it, no row is lost.
+func readMethods(ctx context.Context, raw datasets.Raw) (map[string]string, error) {
+	methods := map[string]string{}
+	for _, name := range raw.Glob(methodFile) {
+		err := raw.Lines(ctx, name, func(line datasets.Row) error {
+			var m struct {
+				Calculator string `json:"Calculator"`
+				Summary    string `json:"Short Summary"`
+			}
+			if line.Decode(&m) == nil {
+				methods[m.Calculator] = strings.TrimSpace(m.Summary)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return methods, nil
+}
+
+func (s Source) task(r row, methods map[string]string) (schemas.Task, error) {
+	if name := r.missing(); name != "" {
+		return schemas.Task{}, datasets.Rejectf(datasets.ReasonMissingField, "field %q is absent or blank", name)
+	}
+	task := schemas.Task{
+		Category: *r.Calculator,
+		Question: strings.TrimSpace(*r.Question),
+		Context:  *r.Note,
+		GoldKind: schemas.GoldNone,
+		Status:   schemas.StatusReady,
+	}
+	if err := setAnswer(&task, r); err != nil {
+		return schemas.Task{}, err
+	}
+	var text strings.Builder
+	err := s.prompt.Execute(&text, map[string]string{
+		"Calculator": *r.Calculator, "Method": methods[*r.Calculator],
+		"Note": strings.TrimSpace(*r.Note), "Question": task.Question, "Form": forms[task.AnswerType],
+	})
+	if err != nil {
+		return schemas.Task{}, fmt.Errorf("instruction: %w", err)
+	}
+	task.Instruction = text.String()
+	if program, ok := solve(r, task); ok {
+		task.Gold, task.GoldKind = program, schemas.GoldPython
+	}
+	return task, nil
+}
+
+// forms says how an answer of each type is handed in.
+var forms = map[schemas.AnswerType]string{
+	schemas.AnswerNumber:   "It is a number in the unit that the question names (no unit, no text), not rounded to fewer than three decimals.",
+	schemas.AnswerInteger:  "It is the score, an integer.",
+	schemas.AnswerDate:     "It is the date as text in the form MM/DD/YYYY, or a datetime.date.",
+	schemas.AnswerDuration: "It is a tuple (weeks, days) of two integers, with fewer than seven days.",
+}
+
+// scores are the calculators that count points by rule.
+var scores = map[int64]bool{
+	4: true, 15: true, 16: true, 17: true, 18: true, 20: true, 21: true, 25: true, 27: true, 28: true,
+	29: true, 32: true, 33: true, 36: true, 43: true, 45: true, 48: true, 51: true,
+}
+
+// setAnswer types the answer: by its form, and for numbers by the calculator and
+// the limits. Limits that are the answer itself ask for just that.
+func setAnswer(task *schemas.Task, r row) error {
+	text := strings.TrimSpace(*r.Answer)
+	gold := grading.Value{Kind: grading.Text, Text: text}
+	if n, ok := gold.Number(); ok {
+		lower, okLower := grading.Value{Kind: grading.Text, Text: *r.Lower}.Number()
+		upper, okUpper := grading.Value{Kind: grading.Text, Text: *r.Upper}.Number()
+		if !okLower || !okUpper {
+			return datasets.Rejectf(datasets.ReasonBadValue, "a limit is not a number")
+		}
+		lower, upper = min(lower, upper), max(lower, upper)
+		if !grading.Within(n, lower, upper) {
+			return datasets.Rejectf(datasets.ReasonBadValue, "the answer is outside its limits")
+		}
+		task.AnswerType = schemas.AnswerNumber
+		task.AnswerLower, task.AnswerUpper = &lower, &upper
+		if i, ok := gold.Integer(); ok && scores[*r.CalculatorID] && lower == upper {
+			task.AnswerType = schemas.AnswerInteger
+			task.Answer = i.String()
+			return nil
+		}
+		task.Answer = strconv.FormatFloat(n, 'f', -1, 64)
+		return nil
+	}
+	if d, ok := gold.Date(); ok {
+		task.AnswerType = schemas.AnswerDate
+		return putJSON(task, d.String())
+	}
+	if span, ok := gold.Span(); ok {
+		task.AnswerType = schemas.AnswerDuration
+		return putJSON(task, []int{span.Weeks, span.Days})
+	}
+	return datasets.Rejectf(datasets.ReasonBadValue, "the answer is no number, date, or pair of weeks and days")
+}
+
+func putJSON(task *schemas.Task, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	task.Answer = string(data)
+	return nil
+}
