@@ -3,116 +3,189 @@ package pipeline
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"net/url"
+	"os"
 
 	"github.com/klauspost/compress/zstd"
-	_ "modernc.org/sqlite" // the driver named sqlite
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// journalDB is journal.db: finished units of work of unfinished stages.
-//
-// WAL with synchronous=NORMAL survives a killed process without loss: what a
-// transaction wrote is in the kernel's hands. Only a loss of power can take the
-// last transactions, never the consistency.
-type journalDB struct {
-	sql *sql.DB
-	enc *zstd.Encoder
-	dec *zstd.Decoder
-}
-
-func openJournal(ctx context.Context, path string) (*journalDB, error) {
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(10000)")
-	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS unit (
-		stage TEXT NOT NULL, key TEXT NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (stage, key)) WITHOUT ROWID`); err != nil {
-		db.Close()
-		return nil, BadInput{File: path, What: "the journal cannot be used: " + err.Error(), Do: "check the disk, or start in a new folder with --dir"}
-	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
-	}
-	return &journalDB{sql: db, enc: enc, dec: dec}, nil
-}
-
-func (d *journalDB) Close() error {
-	d.dec.Close()
-	return d.sql.Close()
-}
-
-// Journal keeps the finished units of one stage. One Put is one transaction.
+// Journal keeps finished units of work of one stage. One Put is one transaction.
+// Its methods are safe for concurrent use.
 type Journal struct {
-	db    *journalDB
+	store *store
 	stage string
 }
 
-// Put records a unit; a key that is there already is an error.
+// ErrRecorded says that a key is in the journal already.
+var ErrRecorded = errors.New("already in the journal")
+
+var errJournalFull = errors.New("no space left for the journal")
+
+// Put records a unit; a key that is there already is ErrRecorded. A unit that is
+// finished is recorded even when ctx has been cancelled meanwhile: that is what a
+// drain is for.
 func (j *Journal) Put(ctx context.Context, key string, payload []byte) error {
-	_, err := j.db.sql.ExecContext(ctx, `INSERT INTO unit (stage, key, payload) VALUES (?, ?, ?)`,
-		j.stage, key, j.db.enc.EncodeAll(payload, nil))
-	if err != nil {
-		return fmt.Errorf("journal %s: %w", key, err)
+	packed := j.store.enc.EncodeAll(payload, nil)
+	_, err := j.store.db.ExecContext(context.WithoutCancel(ctx),
+		`INSERT INTO units (stage, key, payload) VALUES (?, ?, ?)`, j.stage, key, packed)
+	var fault *sqlite.Error
+	if errors.As(err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
+		return fmt.Errorf("stage %s, unit %s: %w", j.stage, key, ErrRecorded)
 	}
-	return nil
+	return j.store.wrap(err)
 }
 
 // Keys lists the recorded keys.
 func (j *Journal) Keys(ctx context.Context) (map[string]bool, error) {
-	rows, err := j.db.sql.QueryContext(ctx, `SELECT key FROM unit WHERE stage = ?`, j.stage)
+	rows, err := j.store.db.QueryContext(ctx, `SELECT key FROM units WHERE stage = ?`, j.stage)
 	if err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
+		return nil, j.store.wrap(err)
 	}
 	defer rows.Close()
 	keys := map[string]bool{}
 	for rows.Next() {
 		var key string
 		if err := rows.Scan(&key); err != nil {
-			return nil, fmt.Errorf("journal: %w", err)
+			return nil, j.store.wrap(err)
 		}
 		keys[key] = true
 	}
-	return keys, rows.Err()
+	return keys, j.store.wrap(rows.Err())
 }
 
-// Each yields every unit in key order. It holds the journal's only connection:
-// yield must not use the journal.
+// Each yields every unit in key order. The payload is yield's to keep. Units that
+// are put meanwhile may or may not be seen.
 func (j *Journal) Each(ctx context.Context, yield func(key string, payload []byte) error) error {
-	rows, err := j.db.sql.QueryContext(ctx, `SELECT key, payload FROM unit WHERE stage = ? ORDER BY key`, j.stage)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var key string
-		var packed sql.RawBytes
-		if err := rows.Scan(&key, &packed); err != nil {
-			return fmt.Errorf("journal: %w", err)
+	// One query a unit: yield may use the journal, and the one connection is free.
+	for last, first := "", true; ; first = false {
+		query, args := `SELECT key, payload FROM units WHERE stage = ? ORDER BY key LIMIT 1`, []any{j.stage}
+		if !first {
+			query, args = `SELECT key, payload FROM units WHERE stage = ? AND key > ? ORDER BY key LIMIT 1`, []any{j.stage, last}
 		}
-		payload, err := j.db.dec.DecodeAll(packed, nil)
+		var packed []byte
+		err := j.store.db.QueryRowContext(ctx, query, args...).Scan(&last, &packed)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
 		if err != nil {
-			return fmt.Errorf("journal %s: %w", key, err)
+			return j.store.wrap(err)
 		}
-		if err := yield(key, payload); err != nil {
+		payload, err := j.store.dec.DecodeAll(packed, nil)
+		if err != nil {
+			return BadInput(j.store.path, 0, fmt.Sprintf("is damaged, unit %s of stage %s cannot be read", last, j.stage), journalDo)
+		}
+		if err := yield(last, payload); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
 }
 
-func (j *Journal) count(ctx context.Context) (n int, err error) {
-	err = j.db.sql.QueryRowContext(ctx, `SELECT count(*) FROM unit WHERE stage = ?`, j.stage).Scan(&n)
-	return n, err
+const journalDo = "restore it from a copy, or move it away: what it holds is then done again"
+
+// store is journal.db.
+type store struct {
+	path string
+	db   *sql.DB
+	enc  *zstd.Encoder
+	dec  *zstd.Decoder
 }
 
-func (j *Journal) clear(ctx context.Context) error {
-	// The stage is done: a cancelled context must not leave its units behind.
-	_, err := j.db.sql.ExecContext(context.WithoutCancel(ctx), `DELETE FROM unit WHERE stage = ?`, j.stage)
-	return err
+// openStore opens or creates the journal.
+//
+// A transaction is in the write-ahead log when its commit returns, and the page
+// cache keeps the log when the process is killed: for kill -9 synchronous=NORMAL
+// would do. FULL adds one fsync of the log to every Put, so that a node that
+// loses power loses no finished attempt either; an attempt costs seconds and
+// perhaps money, the fsync a millisecond or two.
+//
+// The run folder is locked, so the one connection keeps SQLite's own lock for
+// good (locking_mode EXCLUSIVE): the log then needs no shared memory, which
+// network file systems lack.
+func openStore(ctx context.Context, path string) (*store, error) {
+	// Payloads may come from credentialed sources; SQLite gives its log the same mode.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	name := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{"_pragma": {
+		"locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)",
+	}}.Encode()}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	s := &store{path: path, db: db}
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS units (
+		stage   TEXT NOT NULL,
+		key     TEXT NOT NULL,
+		payload BLOB NOT NULL,
+		UNIQUE (stage, key))`)
+	if err == nil {
+		s.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	}
+	if err == nil {
+		s.dec, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	}
+	if err != nil {
+		return nil, errors.Join(s.wrap(err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *store) Close() error {
+	if s.enc != nil {
+		_ = s.enc.Close() // it holds nothing: units are encoded whole
+	}
+	if s.dec != nil {
+		s.dec.Close()
+	}
+	return s.db.Close()
+}
+
+// wrap adds the path and tells a full disk and a damaged file from other errors.
+func (s *store) wrap(err error) error {
+	var fault *sqlite.Error
+	if errors.As(err, &fault) {
+		switch fault.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return fmt.Errorf("%w (%s)", errJournalFull, s.path)
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return BadInput(s.path, 0, "is damaged", journalDo)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("journal %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// count is the number of units of a stage.
+func (s *store) count(ctx context.Context, stage string) (int64, error) {
+	var n int64
+	err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM units WHERE stage = ?`, stage).Scan(&n)
+	return n, s.wrap(err)
+}
+
+// clear removes the units of a stage, and their bytes from the disk.
+func (s *store) clear(ctx context.Context, stage string) error {
+	n, err := s.count(ctx, stage)
+	if err != nil || n == 0 {
+		return err
+	}
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM units WHERE stage = ?`, stage); err != nil {
+		return s.wrap(err)
+	}
+	if _, err := s.db.ExecContext(ctx, `VACUUM`); err != nil {
+		return s.wrap(err)
+	}
+	_, err = s.db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return s.wrap(err)
 }

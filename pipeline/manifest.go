@@ -1,92 +1,205 @@
 package pipeline
 
 import (
-	"crypto/rand"
-	"encoding/hex"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
-// manifest is manifest.json: what was run with what, and what came of it.
+// manifestVersion changes when manifest.json can no longer be read by what was
+// written for the version before.
+const manifestVersion = 1
+
+// manifest is manifest.json: everything that is known of a run.
 type manifest struct {
-	Format  int                   `json:"format"`
-	RunID   string                `json:"run_id"`
-	Program string                `json:"program"`
-	Created time.Time             `json:"created"`
-	Stages  map[string]stageState `json:"stages"`
-
-	path string
+	Version int                     `json:"manifest_version"`
+	RunID   string                  `json:"run_id"`
+	Created time.Time               `json:"created_at"`
+	Serial  int64                   `json:"serial"` // counts publications
+	Stages  map[string]*stageRecord `json:"stages"`
 }
 
-type stageState struct {
-	Key      map[string]string `json:"key"` // everything the outputs follow from
-	Begun    time.Time         `json:"begun"`
-	Done     bool              `json:"done"`
-	Finished time.Time         `json:"finished,omitzero"`
-	Outputs  []FileDigest      `json:"outputs"`
-	Summary  map[string]any    `json:"summary"`
+// stageRecord is a stage's state. Begun is an unfinished run of it, Done the last
+// published one: while a stage is made anew both are there.
+type stageRecord struct {
+	Begun      *begunRecord `json:"begun"`
+	Publishing *doneRecord  `json:"publishing"` // the folder is being swapped; Open finishes or drops it
+	Done       *doneRecord  `json:"done"`
 }
 
-const manifestFormat = 1
+// stageKey is what decides whether outputs stand.
+type stageKey struct {
+	StageVersion string            `json:"stage_version"`
+	Config       json.RawMessage   `json:"config"`
+	Inputs       map[string]string `json:"inputs"` // stage → digest of its outputs
+	Extern       map[string]string `json:"extern"` // name → digest
+}
 
-func readManifest(path, program string) (*manifest, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		id := make([]byte, 6)
-		if _, err := rand.Read(id); err != nil {
-			return nil, fmt.Errorf("run id: %w", err)
-		}
-		return &manifest{Format: manifestFormat, RunID: hex.EncodeToString(id), Program: program, Created: now(),
-			Stages: map[string]stageState{}, path: path}, nil
+type begunRecord struct {
+	stageKey
+	BegunAt time.Time `json:"begun_at"`
+	Program string    `json:"program"`
+}
+
+type doneRecord struct {
+	stageKey
+	BegunAt time.Time                  `json:"begun_at"`
+	DoneAt  time.Time                  `json:"done_at"`
+	Program string                     `json:"program"` // version of the program that wrote it
+	Serial  int64                      `json:"serial"`  // of the publication
+	Output  string                     `json:"output"`
+	Digest  string                     `json:"digest"` // of Outputs
+	Outputs []FileDigest               `json:"outputs"`
+	Summary map[string]json.RawMessage `json:"summary"`
+}
+
+func (d *doneRecord) bytes() int64 {
+	var n int64
+	for _, f := range d.Outputs {
+		n += f.Bytes
 	}
+	return n
+}
+
+// readManifest reads a manifest; fs.ErrNotExist where there is none. A damaged
+// one is an InputError: it is the only record of what the folders hold, so that
+// nothing may be guessed.
+func readManifest(path string) (manifest, error) {
+	var m manifest
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read manifest: %w", err)
+		return m, fmt.Errorf("read manifest: %w", err)
 	}
-	m := &manifest{path: path}
-	if err := json.Unmarshal(data, m); err != nil {
-		return nil, BadInput{File: path, What: "the manifest is damaged: " + err.Error(), Do: "restore it, or start in a new folder with --dir"}
+	const do = "restore it from a copy, or use another run folder"
+	var head struct {
+		Version int `json:"manifest_version"`
 	}
-	if m.Format != manifestFormat {
-		return nil, BadInput{File: path, What: fmt.Sprintf("manifest format %d, this program reads %d", m.Format, manifestFormat),
-			Do: "use the program that wrote it, or start in a new folder with --dir"}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return m, BadInput(path, faultLine(text, err), "is damaged, it is not valid JSON", do)
 	}
-	if m.Stages == nil {
-		m.Stages = map[string]stageState{}
+	if head.Version != manifestVersion {
+		return m, BadInput(path, 0, fmt.Sprintf("has manifest_version %d, this program reads %d", head.Version, manifestVersion),
+			"use the program that wrote it, or another run folder")
 	}
-	m.Program = program
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&m); err != nil {
+		return m, BadInput(path, faultLine(text, err), "is damaged: "+err.Error(), do)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return m, BadInput(path, faultLine(text[:dec.InputOffset()], nil), "is damaged, text follows its end", do)
+	}
+	if err := m.check(); err != nil {
+		return m, BadInput(path, 0, "is damaged: "+err.Error(), do)
+	}
 	return m, nil
 }
 
-func (m *manifest) write() error {
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return fmt.Errorf("marshal manifest: %w", err)
+// check refuses what this program never writes; above all paths that lead out of
+// the run folder.
+func (m *manifest) check() error {
+	if m.RunID == "" || m.Stages == nil {
+		return errors.New("run_id or stages is missing")
 	}
-	return WriteFile(m.path, append(data, '\n'))
+	for name, rec := range m.Stages {
+		if rec == nil {
+			return fmt.Errorf("stage %s is null", name)
+		}
+		for _, done := range []*doneRecord{rec.Publishing, rec.Done} {
+			if done == nil {
+				continue
+			}
+			if err := checkOutput(done.Output); err != nil {
+				return fmt.Errorf("stage %s: %w", name, err)
+			}
+			for _, f := range done.Outputs {
+				if !fs.ValidPath(f.Path) || !strings.HasPrefix(f.Path, done.Output+"/") {
+					return fmt.Errorf("stage %s: output %q lies outside its folder", name, f.Path)
+				}
+			}
+			if digestOf(done.Outputs) != done.Digest {
+				return fmt.Errorf("stage %s: its digest does not fit its outputs", name)
+			}
+		}
+	}
+	return nil
 }
 
-// WriteFile replaces a file by write, fsync and rename: a crash leaves the old one
-// or the new one, never a part.
-func WriteFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+// checkOutput says whether a folder may belong to a stage.
+func checkOutput(folder string) error {
+	if !fs.ValidPath(folder) || folder == "." || strings.HasPrefix(folder, ".") {
+		return fmt.Errorf("output folder %q is not a path below the run folder", folder)
+	}
+	return nil
+}
+
+// faultLine finds the line of a JSON error.
+func faultLine(text []byte, err error) int64 {
+	offset := int64(len(text))
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &wrongType):
+		offset = wrongType.Offset
+	}
+	return int64(bytes.Count(text[:min(offset, int64(len(text)))], []byte("\n"))) + 1
+}
+
+// save writes the manifest by write, fsync, rename.
+func (r *Run) save() error {
+	text, err := json.MarshalIndent(r.manifest, "", "  ")
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write manifest: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
+	if err := replaceFile(filepath.Join(r.dir, manifestName), append(text, '\n')); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return nil
+}
+
+// record is the stage's record, made where there is none.
+func (m *manifest) record(stage string) *stageRecord {
+	if m.Stages[stage] == nil {
+		m.Stages[stage] = &stageRecord{}
+	}
+	return m.Stages[stage]
+}
+
+// holder is the stage that published what lies in a folder now; "" for none. Two
+// stages may share a folder when the later one reads the earlier one and
+// rewrites what it wrote.
+func (m *manifest) holder(folder string) string {
+	name, serial := "", int64(-1)
+	for stage, rec := range m.Stages {
+		if rec.Done != nil && rec.Done.Output == folder && rec.Done.Serial > serial {
+			name, serial = stage, rec.Done.Serial
 		}
-	}()
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
+	return name
+}
+
+// input is the digest of what a stage reads of another: of what lies in that
+// stage's folder now, unless the reader itself has rewritten it.
+func (m *manifest) input(reader, stage string) (string, error) {
+	rec := m.Stages[stage]
+	if rec == nil || rec.Done == nil {
+		state := "has not been run"
+		if rec != nil && rec.Begun != nil {
+			state = "has been begun and not finished"
+		}
+		return "", fmt.Errorf("stage %s reads stage %s, which %s in this run folder: run that one first", reader, stage, state)
 	}
-	return syncDir(filepath.Dir(path))
+	if h := m.holder(rec.Done.Output); h != "" && h != reader {
+		return m.Stages[h].Done.Digest, nil
+	}
+	return rec.Done.Digest, nil
 }

@@ -1,16 +1,21 @@
-// Package jsonl is the only JSON Lines reader: it splits, it does not decode.
+// Package jsonl reads JSON Lines: one value a line, UTF-8, lines ended by LF or
+// CRLF. It is the only such reader of the program.
 //
-// A byte order mark and CR line endings are accepted, blank lines skipped, gzip
-// undone where the name ends in .gz. A line that cannot be a row is yielded with
-// its fault and without its bytes, so that one bad line costs one row, not a run.
+// A byte order mark at the start of the file is dropped and blank lines are
+// skipped; both count as the lines they are, from 1. A line that cannot be a row,
+// because it is longer than the maximum or not UTF-8, is handed over with its
+// Fault and never ends the reading. The memory needed is bounded by the maximum,
+// whatever the input. The lines themselves are not parsed.
 package jsonl
 
 import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"strings"
@@ -19,130 +24,207 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// MaxLine is the longest line that is taken as a row.
-const MaxLine = 64 << 20
+// DefaultMax is the longest line, in bytes, where Options name none.
+const DefaultMax = 64 << 20
 
-// Fault is why a line cannot be a row.
+// Options of a reading.
+type Options struct {
+	Max int // longest line in bytes; 0: DefaultMax
+}
+
+// Line is one line that is not blank.
+type Line struct {
+	Number int64    // from 1
+	Data   []byte   // without its ending; valid until yield returns; nil for TooLong
+	Size   int64    // bytes of the line without its ending, also where Data is nil
+	SHA256 [32]byte // of those bytes
+	Fault  Fault
+}
+
+// Fault is why a line cannot be a row; empty for none.
 type Fault string
 
-// The faults.
+// The faults of lines.
 const (
 	TooLong     Fault = "line_too_long"
 	InvalidUTF8 Fault = "invalid_utf8"
 )
 
-// Line is one line. Data is valid until the callback returns, and nil with a
-// Fault other than InvalidUTF8.
-type Line struct {
-	Number int64 // from 1
-	Data   []byte
-	Fault  Fault
-}
-
-// Error is a fault of the file itself.
+// Error is a fault of the file: it cannot be read, or its gzip stream is damaged.
 type Error struct {
-	File string
-	Line int64 // the line that could not be read
+	File string // empty from Read
+	Line int64  // the line that could not be read to its end; 0: the file could not be opened
 	Err  error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %v", e.File, e.Err)
+	}
+	return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
+}
+
 func (e *Error) Unwrap() error { return e.Err }
 
-// Open opens a file for reading, gunzipped where its name ends in .gz.
-func Open(path string) (io.ReadCloser, error) {
+// ReadFile reads a file, gunzipped where its name ends in .gz. Errors are *Error,
+// ctx's own, or yield's own, unchanged.
+func ReadFile(ctx context.Context, path string, opts Options, yield func(Line) error) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return &Error{File: path, Err: cause(err)}
 	}
-	if !strings.HasSuffix(path, ".gz") {
-		return f, nil
+	defer f.Close()
+	r, err := Gunzip(path, f)
+	if err == nil {
+		err = Read(ctx, r, opts, yield)
 	}
-	zr, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<16))
+	var fault *Error
+	if errors.As(err, &fault) && fault.File == "" {
+		fault.File = path
+	}
+	return err
+}
+
+// Gunzip gives the content of r: r itself, or what is packed in it where name
+// ends in .gz. Reading a stream that ends early gives io.ErrUnexpectedEOF.
+func Gunzip(name string, r io.Reader) (io.Reader, error) {
+	if !strings.HasSuffix(name, ".gz") {
+		return r, nil
+	}
+	z, err := gzip.NewReader(bufio.NewReaderSize(r, 1<<16))
 	if err != nil {
-		return nil, errors.Join(&Error{File: path, Line: 1, Err: fmt.Errorf("not gzip: %w", err)}, f.Close())
+		return nil, &Error{Line: 1, Err: gzipFault(err)}
 	}
-	return &gzipFile{Reader: zr, file: f}, nil
+	return gunzipped{z}, nil
 }
 
-type gzipFile struct {
-	*gzip.Reader
-	file *os.File
-}
+type gunzipped struct{ z *gzip.Reader }
 
-func (g *gzipFile) Close() error { return errors.Join(g.Reader.Close(), g.file.Close()) }
-
-// Each yields the lines of a file.
-func Each(ctx context.Context, path string, yield func(Line) error) error {
-	r, err := Open(path)
-	if err != nil {
-		return err
+func (g gunzipped) Read(p []byte) (int, error) {
+	n, err := g.z.Read(p)
+	if err != nil && err != io.EOF {
+		err = gzipFault(err)
 	}
-	err = Read(ctx, path, r, MaxLine, yield)
-	return errors.Join(err, r.Close())
+	return n, err
 }
 
-// Read yields the lines of r; name is for errors. It holds at most max bytes of a
-// line, and one buffer.
-func Read(ctx context.Context, name string, r io.Reader, max int, yield func(Line) error) error {
-	br := bufio.NewReaderSize(r, 1<<16)
-	var long []byte // a line that did not fit the buffer
+func gzipFault(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
+		return fmt.Errorf("the gzip stream is cut short: %w", io.ErrUnexpectedEOF)
+	default:
+		return fmt.Errorf("the gzip stream is damaged: %w", cause(err))
+	}
+}
+
+// cause drops the path from an error of the file system: Error names it.
+func cause(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// Read reads lines until the end of r. Blank lines are those of spaces, tabs and
+// CR alone. The last line needs no ending.
+func Read(ctx context.Context, r io.Reader, opts Options, yield func(Line) error) error {
+	most := opts.Max
+	if most <= 0 {
+		most = DefaultMax
+	}
+	in := bufio.NewReaderSize(r, 1<<16)
+	var buf []byte
 	for number := int64(1); ; number++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		line, tooLong, err := readLine(br, max, &long)
+		line, err := readLine(ctx, in, buf[:0], number == 1, most)
 		if err != nil && err != io.EOF {
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				err = fmt.Errorf("truncated: %w", err)
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
-			return &Error{File: name, Line: number, Err: err}
+			return &Error{Line: number, Err: cause(err)}
 		}
-		last := err == io.EOF
-		if number == 1 {
-			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+		if line.Data != nil {
+			buf = line.Data
 		}
-		l := Line{Number: number, Data: line}
-		switch {
-		case tooLong:
-			l = Line{Number: number, Fault: TooLong}
-		case !utf8.Valid(line):
-			l.Fault = InvalidUTF8
-		}
-		if l.Fault != "" || len(bytes.TrimSpace(line)) > 0 {
-			if err := yield(l); err != nil {
+		line.Number = number
+		if line.Fault != "" || len(bytes.Trim(line.Data, " \t\r")) > 0 {
+			if err := yield(line); err != nil {
 				return err
 			}
 		}
-		if last {
+		if err == io.EOF {
 			return nil
 		}
 	}
 }
 
-// readLine reads one line without its ending. Beyond max it only skips.
-func readLine(br *bufio.Reader, max int, long *[]byte) (line []byte, tooLong bool, err error) {
-	*long = (*long)[:0]
+var bom = []byte("\xef\xbb\xbf")
+
+// readLine reads up to LF or the end, which it tells with io.EOF. Beyond most
+// bytes nothing is kept but the hash.
+func readLine(ctx context.Context, in *bufio.Reader, buf []byte, first bool, most int) (Line, error) {
+	if first {
+		if head, _ := in.Peek(len(bom)); bytes.Equal(head, bom) {
+			_, _ = in.Discard(len(bom))
+		}
+	}
 	for {
-		chunk, err := br.ReadSlice('\n')
+		part, err := in.ReadSlice('\n')
+		buf = append(buf, part...)
 		switch {
-		case tooLong:
-		case len(*long)+len(chunk) > max+2:
-			tooLong, *long = true, nil
-		case err == bufio.ErrBufferFull || len(*long) > 0:
-			*long = append(*long, chunk...)
-		default:
-			return trimEnding(chunk), len(trimEnding(chunk)) > max, err
+		case err == nil || err == io.EOF:
+			buf = trimEnding(buf)
+			if len(buf) > most {
+				return Line{Size: int64(len(buf)), SHA256: sha256.Sum256(buf), Fault: TooLong}, err
+			}
+			line := Line{Data: buf, Size: int64(len(buf)), SHA256: sha256.Sum256(buf)}
+			if !utf8.Valid(buf) {
+				line.Fault = InvalidUTF8
+			}
+			return line, err
+		case err != bufio.ErrBufferFull:
+			return Line{}, err
+		case len(buf) > most+1: // one more for a CR
+			return skipLine(ctx, in, buf)
 		}
-		if err == bufio.ErrBufferFull {
-			continue
-		}
-		line = trimEnding(*long)
-		return line, tooLong || len(line) > max, err
 	}
 }
 
-func trimEnding(line []byte) []byte {
-	line = bytes.TrimSuffix(line, []byte("\n"))
-	return bytes.TrimSuffix(line, []byte("\r"))
+// skipLine reads on to the line's end and keeps only its hash and size.
+func skipLine(ctx context.Context, in *bufio.Reader, begun []byte) (Line, error) {
+	h := sha256.New()
+	line := Line{Fault: TooLong}
+	held := begun // may end with the CR of the line's ending
+	for {
+		if err := ctx.Err(); err != nil {
+			return Line{}, err
+		}
+		keep := len(bytes.TrimSuffix(held, []byte("\r")))
+		line.Size += feed(h, held[:keep])
+		tail := string(held[keep:])
+		part, err := in.ReadSlice('\n')
+		if err != nil && err != bufio.ErrBufferFull && err != io.EOF {
+			return Line{}, err
+		}
+		held = append([]byte(tail), part...)
+		if err == bufio.ErrBufferFull {
+			continue
+		}
+		line.Size += feed(h, trimEnding(held))
+		h.Sum(line.SHA256[:0])
+		return line, err
+	}
+}
+
+func feed(h hash.Hash, p []byte) int64 {
+	_, _ = h.Write(p) // never fails
+	return int64(len(p))
+}
+
+// trimEnding drops LF or CRLF, and a CR that ends the file.
+func trimEnding(p []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(p, []byte("\n")), []byte("\r"))
 }

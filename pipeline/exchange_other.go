@@ -1,0 +1,5 @@
+//go:build !linux
+
+package pipeline
+
+func exchangeFolders(string, string) error { return errNoExchange }
