@@ -242,11 +242,15 @@ type Session struct {
 	Submits func(sub Submission) bool
 }
 
-// File is read-only in the sandbox. Exactly one of HostPath and Content is set.
+// File is read-only in the sandbox. Exactly one of HostPath, Content and RawName
+// is set.
 type File struct {
 	Path     string // absolute in the sandbox, below /workdir or /data
 	HostPath string
 	Content  []byte
+	// RawName names a file of the source's raw folder. It is for graders, which
+	// have no Files; whoever makes their Runner resolves it, see WithRaw.
+	RawName string
 }
 
 // Service is reachable in the sandbox as http://127.0.0.1:Port and localhost, and
