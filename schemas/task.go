@@ -18,14 +18,14 @@ type Task struct {
 	Question    string   `parquet:"question,optional" json:"question"`
 	Context     string   `parquet:"context,optional" json:"context"`
 	Instruction string   `parquet:"instruction,optional" json:"instruction"` // all that the agent sees
-	Actions     []string `parquet:"actions,optional,list" json:"actions"`
+	Actions     []string `parquet:"actions,optional,list" parquet-element:",optional" json:"actions"`
 
 	AnswerType  AnswerType `parquet:"answer_type,optional" json:"answer_type"`
 	Answer      string     `parquet:"answer,optional" json:"answer"` // canonical JSON
 	AnswerLower *float64   `parquet:"answer_lower,optional" json:"answer_lower"`
 	AnswerUpper *float64   `parquet:"answer_upper,optional" json:"answer_upper"`
 
-	Resources []Resource `parquet:"resources,optional,list" json:"resources"`
+	Resources []Resource `parquet:"resources,optional,list" parquet-element:",optional" json:"resources"`
 	Gold      string     `parquet:"gold,optional" json:"gold"`           // solution code, never shown
 	GoldKind  string     `parquet:"gold_kind,optional" json:"gold_kind"` // python, sql, none
 

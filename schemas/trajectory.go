@@ -15,8 +15,8 @@ type Trajectory struct {
 	Attempt      *int32 `parquet:"attempt,optional" json:"attempt"` // from 0
 
 	Policy   Policy        `parquet:"policy,optional" json:"policy"`
-	Messages []ChatMessage `parquet:"messages,optional,list" json:"messages"`
-	Steps    []Step        `parquet:"steps,optional,list" json:"steps"`
+	Messages []ChatMessage `parquet:"messages,optional,list" parquet-element:",optional" json:"messages"`
+	Steps    []Step        `parquet:"steps,optional,list" parquet-element:",optional" json:"steps"`
 
 	Outcome        Outcome  `parquet:"outcome,optional" json:"outcome"`
 	OutcomeReason  string   `parquet:"outcome_reason,optional" json:"outcome_reason"`
@@ -80,7 +80,7 @@ type Step struct {
 type SandboxRef struct {
 	Backend           string   `parquet:"backend,optional" json:"backend"`
 	EnvironmentDigest string   `parquet:"environment_digest,optional" json:"environment_digest"`
-	Controls          []string `parquet:"controls,optional,list" json:"controls"`
+	Controls          []string `parquet:"controls,optional,list" parquet-element:",optional" json:"controls"`
 }
 
 // Outcome is how an attempt ended. The set is closed.
