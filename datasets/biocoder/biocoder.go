@@ -164,9 +164,13 @@ func (a *Adapter) task(_ datasets.Row, r row) (schemas.Task, error) {
 		GoldKind:    schemas.GoldPython,
 		Status:      schemas.StatusReady,
 	}
-	if redefined(context, function) {
+	switch {
+	case redefined(context, function):
 		task.Status = schemas.StatusUngradable
 		task.StatusReason = "the program defines the function again below the gap, so no submission is ever run"
+	case !strings.HasPrefix(function, "__") && !mentions(context, function):
+		task.Status = schemas.StatusUngradable
+		task.StatusReason = "the program never uses the function, so no submission makes a difference"
 	}
 	return task, nil
 }
