@@ -19,11 +19,13 @@ type Message struct {
 	Content string `parquet:"content,optional" json:"content"`
 }
 
-// Roles of a Message. Observations are user turns.
+// Roles of a Message. Observations are user turns; a tool turn occurs only in a
+// ChatMessage, where a policy used native tool calls.
 const (
 	RoleSystem    = "system"
 	RoleUser      = "user"
 	RoleAssistant = "assistant"
+	RoleTool      = "tool"
 )
 
 // Tier says who may see a row and everything derived from it.

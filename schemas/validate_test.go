@@ -1,0 +1,139 @@
+package schemas_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/medgym-data/medgym-data/schemas"
+)
+
+func chat(turns ...string) []schemas.Message {
+	var out []schemas.Message
+	for _, turn := range turns {
+		role, content, _ := strings.Cut(turn, ":")
+		out = append(out, schemas.Message{Role: role, Content: content})
+	}
+	return out
+}
+
+func goodPrefix() schemas.Prefix {
+	return schemas.Prefix{ID: "a", TaskID: "s/train/1", Source: "s", AccessTier: schemas.TierOpen, Build: "b",
+		TrajIDs: []string{"t"}, NTurns: 1, NTokens: 9}
+}
+
+func goodTask() schemas.Task {
+	return schemas.Task{TaskID: "s/train/1", Source: "s", Split: schemas.SplitTrain, AccessTier: schemas.TierOpen,
+		Instruction: "i", Actions: []string{schemas.ActionTerminal}, AnswerType: schemas.AnswerNumber, Answer: "1.5",
+		Status: schemas.StatusReady, GoldKind: schemas.GoldNone, SchemaVersion: schemas.Ptr(schemas.Version)}
+}
+
+func goodTrajectory() schemas.Trajectory {
+	return schemas.Trajectory{TrajectoryID: "t", TaskID: "s/train/1", Source: "s", Split: schemas.SplitTrain,
+		AccessTier: schemas.TierOpen, RunID: "r", Attempt: schemas.Ptr(int32(0)), Policy: schemas.Policy{Kind: "reference"},
+		Messages: []schemas.ChatMessage{{Role: "user", Content: "q"}, {Role: "assistant", Content: "a"}},
+		Steps:    []schemas.Step{{Turn: schemas.Ptr(int32(1)), Submission: "{}"}},
+		Outcome:  schemas.OutcomeSolved, Reward: schemas.Ptr(1.0), RewardUpstream: schemas.Ptr(1.0),
+		Feedback: schemas.FeedbackStopOnSuccess, SchemaVersion: schemas.Ptr(schemas.Version)}
+}
+
+func goodDPO() schemas.DPO {
+	return schemas.DPO{Prefix: goodPrefix(), Prompt: chat("system:s", "user:q"), Chosen: chat("assistant:y"), Rejected: chat("assistant:n"),
+		ChosenReward: schemas.Ptr(1.0), RejectedReward: schemas.Ptr(0.0), Strategy: schemas.StrategyBestWorst}
+}
+
+func goodVerifier() schemas.Verifier {
+	return schemas.Verifier{Prefix: goodPrefix(), Prompt: chat("user:q"), Completion: chat("assistant:NO"),
+		Label: schemas.Ptr(false), Reward: schemas.Ptr(0.0), PolicyMix: schemas.PolicyOff}
+}
+
+// Each case spoils one thing in a row that is otherwise good; the error must name it.
+func TestValidate(t *testing.T) {
+	type row interface{ Validate() error }
+	task := func(f func(*schemas.Task)) row { r := goodTask(); f(&r); return r }
+	traj := func(f func(*schemas.Trajectory)) row { r := goodTrajectory(); f(&r); return r }
+	sft := func(turns ...string) row { return schemas.SFT{Prefix: goodPrefix(), Messages: chat(turns...)} }
+	dpo := func(f func(*schemas.DPO)) row { r := goodDPO(); f(&r); return r }
+	verifier := func(f func(*schemas.Verifier)) row { r := goodVerifier(); f(&r); return r }
+	for _, c := range []struct {
+		name string
+		row  row
+		want string // part of the error; empty: the row is good
+	}{
+		{"task", goodTask(), ""},
+		{"task split", task(func(r *schemas.Task) { r.Split = "valid" }), "split has an unknown value"},
+		{"task status without reason", task(func(r *schemas.Task) { r.Status = schemas.StatusUngradable }), "status_reason is empty"},
+		{"task answer", task(func(r *schemas.Task) { r.Answer = "{" }), "answer is not JSON"},
+		{"task bounds", task(func(r *schemas.Task) { r.AnswerLower, r.AnswerUpper = schemas.Ptr(2.0), schemas.Ptr(1.0) }), "above answer_upper"},
+		{"task bound NaN", task(func(r *schemas.Task) { r.AnswerLower = schemas.Ptr(math.NaN()) }), "answer_lower is not finite"},
+		{"task version", task(func(r *schemas.Task) { r.SchemaVersion = nil }), "schema_version"},
+		{"task UTF-8", task(func(r *schemas.Task) { r.Resources = []schemas.Resource{{Name: "\xff"}} }), "Resources.0.Name.text is not UTF-8"},
+		{"task action", task(func(r *schemas.Task) { r.Actions = []string{"debug"} }), "actions has an unknown value"},
+
+		{"trajectory", goodTrajectory(), ""},
+		{"infra error", traj(func(r *schemas.Trajectory) {
+			r.Outcome, r.Reward, r.RewardUpstream, r.Messages = schemas.OutcomeInfraError, nil, nil, nil
+		}), ""},
+		{"infra error with reward", traj(func(r *schemas.Trajectory) { r.Outcome = schemas.OutcomeInfraError }), "reward must be null"},
+		{"failed without reward", traj(func(r *schemas.Trajectory) { r.Outcome, r.Reward = schemas.OutcomeFailed, nil }), "reward must be null"},
+		{"solved with reward 0", traj(func(r *schemas.Trajectory) { r.Reward = schemas.Ptr(0.0) }), "reward is not 1"},
+		{"outcome", traj(func(r *schemas.Trajectory) { r.Outcome = "won" }), "outcome has an unknown value"},
+		{"reward NaN", traj(func(r *schemas.Trajectory) { r.RewardUpstream = schemas.Ptr(math.NaN()) }), "reward_upstream is outside"},
+		{"empty observation", traj(func(r *schemas.Trajectory) { r.Messages[0].Content = "" }), "messages[0] is empty"},
+		{"a policy that said nothing", traj(func(r *schemas.Trajectory) { r.Messages[1].Content = "" }), ""},
+		{"step turn", traj(func(r *schemas.Trajectory) { r.Steps[0].Turn = nil }), "steps[0] has a turn below 1"},
+		{"step submission", traj(func(r *schemas.Trajectory) { r.Steps[0].Submission = "x" }), "steps[0] has a submission that is not JSON"},
+
+		{"sft", sft("system:s", "user:q", "assistant:a", "user:o", "assistant:b"), ""},
+		{"sft without system", sft("user:q", "assistant:a"), ""},
+		{"sft ends with user", sft("user:q", "assistant:a", "user:o"), "does not end with a turn of the assistant"},
+		{"sft two users", sft("user:q", "user:q", "assistant:a"), "messages[1] is not a turn of the assistant"},
+		{"sft late system", sft("user:q", "system:s", "assistant:a"), "messages[1] is not a turn of the assistant"},
+		{"sft begins with assistant", sft("assistant:a"), "messages[0] is not a turn of the user"},
+		{"sft empty content", sft("user:", "assistant:a"), "messages[0] is empty"},
+		{"sft empty", sft(), "messages is empty"},
+		{"sft only system", sft("system:s"), "does not end with a turn of the assistant"},
+
+		{"dpo", goodDPO(), ""},
+		{"dpo prompt", dpo(func(r *schemas.DPO) { r.Prompt = chat("user:q", "assistant:a") }), "prompt does not end with a turn of the user"},
+		{"dpo chosen", dpo(func(r *schemas.DPO) { r.Chosen = chat("assistant:a", "assistant:b") }), "chosen is not one assistant turn"},
+		{"dpo rejected", dpo(func(r *schemas.DPO) { r.Rejected = nil }), "rejected is not one assistant turn"},
+		{"dpo same", dpo(func(r *schemas.DPO) { r.Rejected = r.Chosen }), "rejected equals chosen"},
+		{"dpo tie", dpo(func(r *schemas.DPO) { r.RejectedReward = schemas.Ptr(1.0) }), "is not above"},
+		{"dpo null reward", dpo(func(r *schemas.DPO) { r.RejectedReward = nil }), "is not above"},
+		{"dpo strategy", dpo(func(r *schemas.DPO) { r.Strategy = "all" }), "mg_strategy"},
+		{"dpo prefix", dpo(func(r *schemas.DPO) { r.Prefix = schemas.Prefix{} }), "mg_traj_ids is empty"},
+
+		{"verifier", goodVerifier(), ""},
+		{"verifier label", verifier(func(r *schemas.Verifier) { r.Label = schemas.Ptr(true) }), "completion does not say"},
+		{"verifier null label", verifier(func(r *schemas.Verifier) { r.Label = nil }), "label is null"},
+		{"verifier null reward", verifier(func(r *schemas.Verifier) { r.Reward = nil }), "mg_reward is null"},
+		{"verifier mix", verifier(func(r *schemas.Verifier) { r.PolicyMix = "" }), "mg_policy_mix"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.row.Validate()
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("a good row was refused: %v", err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("the error has more than one line: %q", err)
+			}
+		})
+	}
+}
+
+func BenchmarkValidate(b *testing.B) {
+	row := goodTrajectory()
+	for range 15 {
+		row.Messages = append(row.Messages, row.Messages...)[:min(31, 2*len(row.Messages))]
+		row.Steps = append(row.Steps, row.Steps[0])
+	}
+	for b.Loop() {
+		if err := row.Validate(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
