@@ -196,13 +196,24 @@ func testNames(tests string, files []string) (results []result, fresh []string) 
 					r.Attrs = append(r.Attrs, attr)
 				}
 			}
-			if len(free.Attrs) == 0 {
-				r.Attrs = []string{barsAttr}
+			if measured(tests, free.Name) {
+				r.Attrs = append(r.Attrs, barsAttr)
 			}
 			results = append(results, r)
 		}
 	}
 	return results, fresh
+}
+
+// measured says whether test code takes the length of a variable.
+func measured(tests, name string) bool {
+	tokens := pysrc.Tokenize(tests)
+	for i := 2; i+1 < len(tokens); i++ {
+		if tokens[i].Text == name && tokens[i-2].Text == "len" && tokens[i-1].Text == "(" && tokens[i+1].Text == ")" {
+			return true
+		}
+	}
+	return false
 }
 
 // knownModules are those whose values cross, or which the tests only compute with.
