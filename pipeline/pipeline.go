@@ -47,8 +47,8 @@ type Run struct {
 	journal  *store
 	exchange func(a, b string) error // swaps two folders; errNoExchange where it cannot
 
-	stage    sync.Mutex // held while a stage runs
-	mu       sync.Mutex // guards the rest
+	stage sync.Mutex // held while a stage runs
+
 	manifest manifest
 	verified map[string]bool // stages whose outputs this process has seen to be as recorded
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"path"
 	"path/filepath"
@@ -33,6 +34,22 @@ func (w *Work) Input(stage string) string {
 		return w.Run.Path(stagingName, path.Join("not-an-input-of-"+w.stage.Name, stage))
 	}
 	return w.Run.Path(filepath.FromSlash(w.Run.manifest.Stages[stage].Done.Output))
+}
+
+// InputSummary reads into v a figure that an earlier stage summarized. It is not
+// part of what makes outputs stand or fall: use it for what does not change them.
+func (w *Work) InputSummary(stage, key string, v any) error {
+	if !slices.Contains(w.stage.Inputs, stage) {
+		return fmt.Errorf("stage %s is not an input of stage %s", stage, w.stage.Name)
+	}
+	text, ok := w.Run.manifest.Stages[stage].Done.Summary[key]
+	if !ok {
+		return fmt.Errorf("stage %s has no summary %q: run it again", stage, key)
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("summary %q of stage %s: %w", key, stage, err)
+	}
+	return nil
 }
 
 // Journal is the stage's own part of the journal. It survives an interruption and

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/medgym-data/medgym-data/datasets/all"
+	"github.com/medgym-data/medgym-data/pipeline"
+)
+
+func newApp(stdout, stderr io.Writer) *cli.App {
+	registry := all.Registry()
+	usage := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
+	app := &cli.App{
+		Name:    "medgym-data",
+		Usage:   "from the raw downloads of MedAgentGym's sources to training sets for agents",
+		Version: version(),
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "quiet", EnvVars: []string{"MEDGYM_QUIET"}, Usage: "no progress"},
+			&cli.StringFlag{Name: "log-level", Value: "warn", EnvVars: []string{"MEDGYM_LOG_LEVEL"}, Usage: "debug, info, warn or error"},
+		},
+		Commands: []*cli.Command{
+			prepareCommand(registry),
+			sourcesCommand(registry),
+			synthCommand(registry),
+			completionCommand(),
+		},
+		Writer: stdout, ErrWriter: stderr,
+		EnableBashCompletion: true,
+		HideHelpCommand:      true,
+		OnUsageError:         usage,
+		ExitErrHandler:       func(*cli.Context, error) {}, // main alone decides the exit code
+		CommandNotFound:      nil,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usageError{fmt.Errorf("unknown command %q; see medgym-data --help", c.Args().First())}
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	for _, cmd := range app.Commands {
+		cmd.OnUsageError = usage
+		cmd.HideHelpCommand = true
+		cmd.Action = refuseArguments(cmd.Action)
+	}
+	return app
+}
+
+// refuseArguments: every input is a flag, so an argument is a slip, and flags
+// after it would have been swallowed.
+func refuseArguments(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.Args().Present() && c.Command.ArgsUsage == "" {
+			return usageError{fmt.Errorf("%s takes no argument, got %q; see medgym-data %s --help", c.Command.Name, c.Args().First(), c.Command.Name)}
+		}
+		return action(c)
+	}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// openRun opens the run folder that --dir names, with logs and progress as the
+// global flags say.
+func openRun(c *cli.Context) (*pipeline.Run, error) {
+	log, err := logger(c)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.Open(c.Context, c.Path("dir"), pipeline.Options{
+		Version: c.App.Version, Log: log, Progress: progressOf(c), Force: c.Bool("force"),
+	})
+}
+
+func logger(c *cli.Context) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return nil, usageError{errors.New("--log-level is one of debug, info, warn, error")}
+	}
+	return slog.New(slog.NewTextHandler(c.App.ErrWriter, &slog.HandlerOptions{Level: level})), nil
+}
+
+func progressOf(c *cli.Context) pipeline.Progress {
+	if c.Bool("quiet") {
+		return silent{}
+	}
+	if f, ok := c.App.ErrWriter.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return bars{out: f}
+	}
+	return lines{out: c.App.ErrWriter}
+}
+
+// runFlags are the flags of every command that works on a run folder.
+func runFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.PathFlag{Name: "dir", Value: "medgym-run", EnvVars: []string{"MEDGYM_DIR"}, Usage: "run folder"},
+		&cli.BoolFlag{Name: "force", Usage: "start a stage anew whose settings have changed, discarding its unfinished work"},
+		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+	}, more...)
+}

@@ -1,0 +1,276 @@
+// Package normalize turns the raw rows of every source into tasks, and accounts
+// for each: tasks plus rejected rows equal raw rows, or the stage fails.
+package normalize
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"runtime"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/schemas/pq"
+	"github.com/medgym-data/medgym-data/stages/internal/rawfiles"
+)
+
+// Report is tasks/report.json.
+type Report struct {
+	Sources []SourceReport `json:"sources"`
+}
+
+// SourceReport accounts for the rows of one source.
+type SourceReport struct {
+	Source   string         `json:"source"`
+	Layout   string         `json:"layout"`
+	RawRows  int            `json:"raw_rows"`
+	Tasks    int            `json:"tasks"`
+	ByStatus map[string]int `json:"tasks_by_status"`
+	BySplit  map[string]int `json:"tasks_by_split"`
+	Rejected map[string]int `json:"rejected_by_reason"`
+}
+
+// RejectedRows is the sum of Rejected.
+func (r SourceReport) RejectedRows() int {
+	n := 0
+	for _, c := range r.Rejected {
+		n += c
+	}
+	return n
+}
+
+// rejected is a line of tasks/rejected.jsonl. It holds no row content.
+type rejected struct {
+	Source string          `json:"source"`
+	File   string          `json:"file"`
+	Line   int64           `json:"line"`
+	Reason datasets.Reason `json:"reason"`
+	Detail string          `json:"detail"`
+	SHA256 string          `json:"raw_sha256,omitempty"`
+}
+
+// Stage makes the stage for the sources that ingest found.
+func Stage(registry datasets.Registry) pipeline.Stage {
+	versions := map[string]string{}
+	for _, a := range registry {
+		versions[a.Spec().ID] = a.Spec().AdapterVersion
+	}
+	return pipeline.Stage{
+		Name: "normalize", Version: "1", Output: "tasks", Inputs: []string{rawfiles.Stage},
+		Config: map[string]any{"adapters": versions, "schema": schemas.Version},
+		Work:   func(ctx context.Context, w *pipeline.Work) error { return work(ctx, w, registry) },
+	}
+}
+
+func work(ctx context.Context, w *pipeline.Work, registry datasets.Registry) error {
+	inv, err := rawfiles.Open(w)
+	if err != nil {
+		return err
+	}
+	meter := w.Progress("normalize", 0)
+	defer meter.Done()
+	collected := make([]*collector, len(inv.Sources))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.NumCPU())
+	for i, src := range inv.Sources {
+		adapter, err := registry.Find(src.ID)
+		if err != nil {
+			return err
+		}
+		raw, err := inv.Raw(src.ID)
+		if err != nil {
+			return err
+		}
+		collected[i] = newCollector(adapter.Spec(), src, meter)
+		group.Go(func() error {
+			if err := adapter.Normalize(gctx, raw, collected[i]); err != nil {
+				return fmt.Errorf("%s: %w", src.ID, err)
+			}
+			return collected[i].write(gctx, w.Dir())
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return finish(w, collected)
+}
+
+func finish(w *pipeline.Work, collected []*collector) error {
+	report := Report{Sources: []SourceReport{}}
+	var ledger []rejected
+	for _, c := range collected {
+		report.Sources = append(report.Sources, c.report)
+		ledger = append(ledger, c.rejected...)
+		if got := c.report.Tasks + c.report.RejectedRows(); got != c.report.RawRows {
+			return fmt.Errorf("%s: %d raw rows became %d tasks and rejected rows", c.spec.ID, c.report.RawRows, got)
+		}
+		w.Summarize(c.spec.ID, c.report)
+	}
+	data, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(w.Dir(), "report.json"), append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return writeLedger(filepath.Join(w.Dir(), "rejected.jsonl"), ledger)
+}
+
+func writeLedger(path string, ledger []rejected) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	buf := bufio.NewWriter(f)
+	enc := json.NewEncoder(buf)
+	for _, row := range ledger {
+		if err := enc.Encode(row); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	return errors.Join(buf.Flush(), f.Sync())
+}
+
+// collector takes what an adapter emits, fills what follows from the Spec and the
+// row, and holds the tasks of one source until they are written.
+type collector struct {
+	spec     datasets.Spec
+	source   rawfiles.Source
+	meter    pipeline.Meter
+	splits   []string
+	tasks    map[string][]schemas.Task // by split
+	first    map[string]string         // task id → file:line of its first row
+	seen     map[string]bool           // file:line that was emitted
+	rejected []rejected
+	report   SourceReport
+}
+
+func newCollector(spec datasets.Spec, src rawfiles.Source, meter pipeline.Meter) *collector {
+	return &collector{spec: spec, source: src, meter: meter, splits: []string{schemas.SplitTrain, schemas.SplitTest},
+		tasks: map[string][]schemas.Task{}, first: map[string]string{}, seen: map[string]bool{},
+		report: SourceReport{Source: spec.ID, Layout: src.Layout, ByStatus: map[string]int{}, BySplit: map[string]int{}, Rejected: map[string]int{}}}
+}
+
+// Task implements datasets.Emitter.
+func (c *collector) Task(row datasets.Row, task schemas.Task) error {
+	if err := c.count(row); err != nil {
+		return err
+	}
+	if row.Split != schemas.SplitTrain && row.Split != schemas.SplitTest {
+		return fmt.Errorf("%s:%d: the adapter gave the split %q", row.File, row.Line, row.Split)
+	}
+	c.fill(row, &task)
+	if first, ok := c.first[task.TaskID]; ok {
+		c.reject(row, datasets.ReasonDuplicate, "same as "+first)
+		return nil
+	}
+	if field := notUTF8(task); field != "" {
+		c.reject(row, datasets.ReasonInvalidUTF8, field+" is not UTF-8")
+		return nil
+	}
+	if task.Instruction == "" || len(task.Actions) == 0 {
+		return fmt.Errorf("%s:%d: the adapter gave a task without instruction or actions", row.File, row.Line)
+	}
+	c.first[task.TaskID] = fmt.Sprintf("%s:%d", row.File, row.Line)
+	c.tasks[row.Split] = append(c.tasks[row.Split], task)
+	c.report.Tasks++
+	c.report.ByStatus[task.Status]++
+	c.report.BySplit[task.Split]++
+	return nil
+}
+
+// Reject implements datasets.Emitter.
+func (c *collector) Reject(row datasets.Row, reason datasets.Reason, detail string) error {
+	if err := c.count(row); err != nil {
+		return err
+	}
+	c.reject(row, reason, detail)
+	return nil
+}
+
+func (c *collector) reject(row datasets.Row, reason datasets.Reason, detail string) {
+	c.rejected = append(c.rejected, rejected{Source: c.spec.ID, File: row.File, Line: row.Line, Reason: reason, Detail: detail, SHA256: row.SHA256})
+	c.report.Rejected[string(reason)]++
+}
+
+// count holds the adapter to one outcome a row.
+func (c *collector) count(row datasets.Row) error {
+	at := fmt.Sprintf("%s:%d", row.File, row.Line)
+	if c.seen[at] {
+		return fmt.Errorf("%s: the adapter emitted the row twice", at)
+	}
+	c.seen[at] = true
+	c.report.RawRows++
+	c.meter.Add(1)
+	return nil
+}
+
+func (c *collector) fill(row datasets.Row, t *schemas.Task) {
+	id := row.SHA256
+	if len(id) > 16 {
+		id = id[:16]
+	}
+	t.TaskID = fmt.Sprintf("%s/%s/%s", c.spec.ID, row.Split, id)
+	t.Source, t.Split = c.spec.ID, row.Split
+	t.AccessTier, t.License = c.spec.Tier, c.spec.License
+	t.Domain, t.Kind, t.Distribution = c.spec.Domain, c.spec.Kind, c.spec.Distribution
+	if t.Subset == "" {
+		t.Subset = "full"
+	}
+	if len(t.Actions) == 0 {
+		t.Actions = c.spec.Actions
+	}
+	if t.Status == "" {
+		t.Status = schemas.StatusReady
+	}
+	if t.GoldKind == "" {
+		t.GoldKind = schemas.GoldNone
+	}
+	content := sha256.Sum256([]byte(t.Instruction + "\x00" + t.Answer))
+	t.ContentSHA256 = hex.EncodeToString(content[:])
+	t.RawFile, t.RawLine, t.RawSHA256 = row.File, schemas.Ptr(row.Line), row.SHA256
+	t.AdapterVersion, t.SchemaVersion = c.spec.AdapterVersion, schemas.Ptr(schemas.Version)
+}
+
+// notUTF8 names the first text column that would make a file others refuse.
+func notUTF8(t schemas.Task) string {
+	for name, text := range map[string]string{"question": t.Question, "context": t.Context, "instruction": t.Instruction,
+		"answer": t.Answer, "gold": t.Gold, "category": t.Category} {
+		if !utf8.ValidString(text) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (c *collector) write(ctx context.Context, dir string) error {
+	dir = filepath.Join(dir, c.spec.Tier, c.spec.ID)
+	for _, split := range c.splits {
+		if _, err := pq.WriteShards(ctx, dir, split, each(c.tasks[split]), pq.Options{Private: c.spec.Tier != schemas.TierOpen}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func each(tasks []schemas.Task) iter.Seq2[schemas.Task, error] {
+	return func(yield func(schemas.Task, error) bool) {
+		for _, t := range tasks {
+			if !yield(t, nil) {
+				return
+			}
+		}
+	}
+}
