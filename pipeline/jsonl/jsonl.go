@@ -15,7 +15,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"strings"
@@ -167,8 +166,13 @@ var bom = []byte("\xef\xbb\xbf")
 // bytes nothing is kept but the hash.
 func readLine(ctx context.Context, in *bufio.Reader, buf []byte, first bool, most int) (Line, error) {
 	if first {
-		if head, _ := in.Peek(len(bom)); bytes.Equal(head, bom) {
-			_, _ = in.Discard(len(bom))
+		// Peek takes the reader's error with it: it is told here or never.
+		head, err := in.Peek(len(bom))
+		if err != nil && err != io.EOF {
+			return Line{}, err
+		}
+		if bytes.Equal(head, bom) {
+			_, _ = in.Discard(len(bom)) // what was peeked is there
 		}
 	}
 	for {
@@ -197,31 +201,33 @@ func readLine(ctx context.Context, in *bufio.Reader, buf []byte, first bool, mos
 func skipLine(ctx context.Context, in *bufio.Reader, begun []byte) (Line, error) {
 	h := sha256.New()
 	line := Line{Fault: TooLong}
-	held := begun // may end with the CR of the line's ending
+	keep := func(p []byte) {
+		_, _ = h.Write(p) // never fails
+		line.Size += int64(len(p))
+	}
+	part, err := begun, bufio.ErrBufferFull
+	held := false // a CR that ended the part before: it may belong to the line's ending
 	for {
+		ended := err != bufio.ErrBufferFull
+		rest := bytes.TrimSuffix(part, []byte("\n"))
+		if held && !(ended && len(rest) == 0) {
+			keep([]byte("\r"))
+		}
+		body := bytes.TrimSuffix(rest, []byte("\r"))
+		held = len(body) < len(rest)
+		keep(body)
+		if ended {
+			h.Sum(line.SHA256[:0])
+			return line, err
+		}
 		if err := ctx.Err(); err != nil {
 			return Line{}, err
 		}
-		keep := len(bytes.TrimSuffix(held, []byte("\r")))
-		line.Size += feed(h, held[:keep])
-		tail := string(held[keep:])
-		part, err := in.ReadSlice('\n')
+		part, err = in.ReadSlice('\n')
 		if err != nil && err != bufio.ErrBufferFull && err != io.EOF {
 			return Line{}, err
 		}
-		held = append([]byte(tail), part...)
-		if err == bufio.ErrBufferFull {
-			continue
-		}
-		line.Size += feed(h, trimEnding(held))
-		h.Sum(line.SHA256[:0])
-		return line, err
 	}
-}
-
-func feed(h hash.Hash, p []byte) int64 {
-	_, _ = h.Write(p) // never fails
-	return int64(len(p))
 }
 
 // trimEnding drops LF or CRLF, and a CR that ends the file.
