@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -62,14 +61,15 @@ type rejected struct {
 
 // Stage makes the stage for the sources that ingest found.
 func Stage(registry datasets.Registry) pipeline.Stage {
-	versions := map[string]string{}
+	// Versions are inputs, not config: a newer program makes its tasks anew and asks
+	// for no --force.
+	versions := map[string]string{"schema": fmt.Sprint(schemas.Version)}
 	for _, a := range registry {
-		versions[a.Spec().ID] = a.Spec().AdapterVersion
+		versions["adapter "+a.Spec().ID] = a.Spec().AdapterVersion
 	}
 	return pipeline.Stage{
-		Name: "normalize", Version: "1", Output: "tasks", Inputs: []string{rawfiles.Stage},
-		Config: map[string]any{"adapters": versions, "schema": schemas.Version},
-		Work:   func(ctx context.Context, w *pipeline.Work) error { return work(ctx, w, registry) },
+		Name: "normalize", Version: "1", Output: "tasks", Inputs: []string{rawfiles.Stage}, Extern: versions,
+		Work: func(ctx context.Context, w *pipeline.Work) error { return work(ctx, w, registry) },
 	}
 }
 
@@ -81,8 +81,6 @@ func work(ctx context.Context, w *pipeline.Work, registry datasets.Registry) err
 	meter := w.Progress("normalize", 0)
 	defer meter.Done()
 	collected := make([]*collector, len(inv.Sources))
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.NumCPU())
 	for i, src := range inv.Sources {
 		adapter, err := registry.Find(src.ID)
 		if err != nil {
@@ -92,12 +90,16 @@ func work(ctx context.Context, w *pipeline.Work, registry datasets.Registry) err
 		if err != nil {
 			return err
 		}
-		collected[i] = newCollector(adapter.Spec(), src, meter)
+		collected[i] = newCollector(adapter, src, newAccount(raw, src), meter)
+	}
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, c := range collected {
 		group.Go(func() error {
-			if err := adapter.Normalize(gctx, raw, collected[i]); err != nil {
-				return fmt.Errorf("%s: %w", src.ID, err)
+			if err := c.run(gctx); err != nil {
+				return fmt.Errorf("%s: %w", c.spec.ID, err)
 			}
-			return collected[i].write(gctx, w.Dir())
+			return c.write(gctx, w.Dir())
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -146,21 +148,31 @@ func writeLedger(path string, ledger []rejected) (err error) {
 // collector takes what an adapter emits, fills what follows from the Spec and the
 // row, and holds the tasks of one source until they are written.
 type collector struct {
+	adapter  datasets.Adapter
 	spec     datasets.Spec
-	source   rawfiles.Source
+	raw      *account
 	meter    pipeline.Meter
 	splits   []string
 	tasks    map[string][]schemas.Task // by split
 	first    map[string]string         // task id → file:line of its first row
-	seen     map[string]bool           // file:line that was emitted
 	rejected []rejected
 	report   SourceReport
 }
 
-func newCollector(spec datasets.Spec, src rawfiles.Source, meter pipeline.Meter) *collector {
-	return &collector{spec: spec, source: src, meter: meter, splits: []string{schemas.SplitTrain, schemas.SplitTest},
-		tasks: map[string][]schemas.Task{}, first: map[string]string{}, seen: map[string]bool{},
+func newCollector(adapter datasets.Adapter, src rawfiles.Source, raw *account, meter pipeline.Meter) *collector {
+	spec := adapter.Spec()
+	return &collector{adapter: adapter, spec: spec, raw: raw, meter: meter, splits: []string{schemas.SplitTrain, schemas.SplitTest},
+		tasks: map[string][]schemas.Task{}, first: map[string]string{},
 		report: SourceReport{Source: spec.ID, Layout: src.Layout, ByStatus: map[string]int{}, BySplit: map[string]int{}, Rejected: map[string]int{}}}
+}
+
+// run has the adapter make tasks of all raw rows, and sees that none is missing.
+func (c *collector) run(ctx context.Context) (err error) {
+	if err := c.adapter.Normalize(ctx, c.raw, c); err != nil {
+		return err
+	}
+	c.report.RawRows, err = c.raw.settle()
+	return err
 }
 
 // Task implements datasets.Emitter.
@@ -176,12 +188,12 @@ func (c *collector) Task(row datasets.Row, task schemas.Task) error {
 		c.reject(row, datasets.ReasonDuplicate, "same as "+first)
 		return nil
 	}
-	if field := notUTF8(task); field != "" {
-		c.reject(row, datasets.ReasonInvalidUTF8, field+" is not UTF-8")
+	if err := schemas.CheckUTF8(task); err != nil {
+		c.reject(row, datasets.ReasonInvalidUTF8, err.Error())
 		return nil
 	}
-	if task.Instruction == "" || len(task.Actions) == 0 {
-		return fmt.Errorf("%s:%d: the adapter gave a task without instruction or actions", row.File, row.Line)
+	if err := task.Validate(); err != nil {
+		return fmt.Errorf("%s:%d: the adapter broke the contract: %w", row.File, row.Line, err)
 	}
 	c.first[task.TaskID] = fmt.Sprintf("%s:%d", row.File, row.Line)
 	c.tasks[row.Split] = append(c.tasks[row.Split], task)
@@ -205,24 +217,16 @@ func (c *collector) reject(row datasets.Row, reason datasets.Reason, detail stri
 	c.report.Rejected[string(reason)]++
 }
 
-// count holds the adapter to one outcome a row.
 func (c *collector) count(row datasets.Row) error {
-	at := fmt.Sprintf("%s:%d", row.File, row.Line)
-	if c.seen[at] {
-		return fmt.Errorf("%s: the adapter emitted the row twice", at)
+	if err := c.raw.take(row); err != nil {
+		return err
 	}
-	c.seen[at] = true
-	c.report.RawRows++
 	c.meter.Add(1)
 	return nil
 }
 
 func (c *collector) fill(row datasets.Row, t *schemas.Task) {
-	id := row.SHA256
-	if len(id) > 16 {
-		id = id[:16]
-	}
-	t.TaskID = fmt.Sprintf("%s/%s/%s", c.spec.ID, row.Split, id)
+	t.TaskID = fmt.Sprintf("%s/%s/%s", c.spec.ID, row.Split, row.SHA256[:16])
 	t.Source, t.Split = c.spec.ID, row.Split
 	t.AccessTier, t.License = c.spec.Tier, c.spec.License
 	t.Domain, t.Kind, t.Distribution = c.spec.Domain, c.spec.Kind, c.spec.Distribution
@@ -242,17 +246,6 @@ func (c *collector) fill(row datasets.Row, t *schemas.Task) {
 	t.ContentSHA256 = hex.EncodeToString(content[:])
 	t.RawFile, t.RawLine, t.RawSHA256 = row.File, schemas.Ptr(row.Line), row.SHA256
 	t.AdapterVersion, t.SchemaVersion = c.spec.AdapterVersion, schemas.Ptr(schemas.Version)
-}
-
-// notUTF8 names the first text column that would make a file others refuse.
-func notUTF8(t schemas.Task) string {
-	for name, text := range map[string]string{"question": t.Question, "context": t.Context, "instruction": t.Instruction,
-		"answer": t.Answer, "gold": t.Gold, "category": t.Category} {
-		if !utf8.ValidString(text) {
-			return name
-		}
-	}
-	return ""
 }
 
 func (c *collector) write(ctx context.Context, dir string) error {
