@@ -102,14 +102,24 @@ func (r *Raw) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, readFault(f.path, err)
 	}
-	data, err := io.ReadAll(io.LimitReader(unpacked, maxWhole+1))
+	data, err := readWhole(unpacked, maxWhole)
+	if errors.Is(err, errTooLarge) {
+		return nil, pipeline.BadInput(f.path, 0, fmt.Sprintf("is above %d MiB, too large to be read whole", maxWhole>>20), "check that it is the right file")
+	}
 	if err != nil {
 		return nil, readFault(f.path, err)
 	}
-	if len(data) > maxWhole {
-		return nil, pipeline.BadInput(f.path, 0, fmt.Sprintf("is above %d MiB, too large to be read whole", maxWhole>>20), "check that it is the right file")
-	}
 	return data, f.unchanged()
+}
+
+var errTooLarge = errors.New("too large")
+
+func readWhole(r io.Reader, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(data)) > most {
+		return nil, errTooLarge
+	}
+	return data, err
 }
 
 // Lines implements datasets.Files.
