@@ -31,7 +31,7 @@ func prepareCommand(registry datasets.Registry) *cli.Command {
 			if _, err := registry.Select(c.StringSlice("source")...); err != nil {
 				return usageError{err}
 			}
-			opts := ingest.Options{Raw: c.Path("raw"), Registry: registry, Sources: c.StringSlice("source"), IgnoreUnknown: c.Bool("ignore-unknown")}
+			opts := ingest.Options{Raw: c.Path("raw"), Run: c.Path("dir"), Registry: registry, Sources: c.StringSlice("source"), IgnoreUnknown: c.Bool("ignore-unknown")}
 			if dir := c.Path("fhir"); dir != "" {
 				opts.Mounts = map[string]map[string]string{"medagentbench": {"fhir": dir}}
 			}

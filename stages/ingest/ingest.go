@@ -27,6 +27,7 @@ import (
 // Options of the stage.
 type Options struct {
 	Raw      string            // folder with one folder per source id
+	Run      string            // the run folder, passed over where it lies in Raw; may be empty
 	Registry datasets.Registry // every source: their folders are never unknown
 	Sources  []string          // only these; none: all whose folder is there
 	// Mounts are folders elsewhere whose files count as files of a source:

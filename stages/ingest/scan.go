@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/pipeline"
@@ -26,6 +27,9 @@ func scan(opts Options) (found, error) {
 	out := found{inventory: rawfiles.Inventory{Sources: []rawfiles.Source{}, Unknown: []string{}}, location: rawfiles.Location{}}
 	chosen, err := choose(opts, &out)
 	if err != nil {
+		return out, err
+	}
+	if err := refuseIdle(opts, chosen.IDs()); err != nil {
 		return out, err
 	}
 	for _, adapter := range chosen {
@@ -45,6 +49,20 @@ func scan(opts Options) (found, error) {
 			"move them away, or use --ignore-unknown to have them listed and passed over")
 	}
 	return out, nil
+}
+
+// refuseIdle refuses data or settings for a source that is not ingested: they
+// would be passed over in silence.
+func refuseIdle(opts Options, chosen []string) error {
+	idle := slices.Concat(slices.Collect(maps.Keys(opts.Mounts)), slices.Collect(maps.Keys(opts.Settings)))
+	slices.Sort(idle)
+	for _, id := range idle {
+		if !slices.Contains(chosen, id) {
+			return pipeline.BadInput(opts.Raw, 0, "data or settings were named for "+id+", which is not among the sources to prepare: "+strings.Join(chosen, ", "),
+				"put its folder there and name it where --source is used, or leave them out")
+		}
+	}
+	return nil
 }
 
 // choose finds the sources to ingest and notes what else lies in the raw folder.
@@ -67,15 +85,18 @@ func choose(opts Options, out *found) (datasets.Registry, error) {
 	}
 	var present []string
 	for _, e := range entries {
-		info, err := os.Stat(filepath.Join(opts.Raw, e.Name())) // a link to a folder is one
+		if slices.Contains(beside, e.Name()) || aside(e.Name()) {
+			continue
+		}
+		info, err := statLinked(filepath.Join(opts.Raw, e.Name()))
 		if err != nil {
-			return nil, rawfiles.OpenFault(filepath.Join(opts.Raw, e.Name()), err)
+			return nil, err
 		}
 		_, unknown := opts.Registry.Find(e.Name())
 		switch {
 		case unknown == nil && info.IsDir():
 			present = append(present, e.Name())
-		case slices.Contains(beside, e.Name()) || aside(e.Name()):
+		case isRun(opts.Run, info):
 		default:
 			name := e.Name()
 			if info.IsDir() {
@@ -193,10 +214,10 @@ func recognize(root string, spec datasets.Spec, listed []listedFile) (datasets.L
 			return layout, nil
 		}
 		if matched > bestFound {
-			best, bestFound = fmt.Sprintf("of layout %s it lacks %s", layout.ID, listing(missing)), matched
+			best, bestFound = fmt.Sprintf("layout %s lacks %s", layout.ID, listing(missing)), matched
 		}
 	}
-	return datasets.Layout{}, pipeline.BadInput(root, 0, "is no known layout of "+spec.ID+": "+best, "complete the download")
+	return datasets.Layout{}, pipeline.BadInput(root, 0, "is no complete download of "+spec.ID+": "+best, "download what is missing")
 }
 
 func present(want datasets.LayoutFile, listed []listedFile) bool {
@@ -243,15 +264,14 @@ func list(dir, prefix string) ([]listedFile, error) {
 			if strings.HasPrefix(e.Name(), ".") {
 				continue
 			}
+			if !utf8.ValidString(e.Name()) {
+				return pipeline.BadInput(dir, 0, fmt.Sprintf("holds a name that is not UTF-8: %q", e.Name()), "rename it")
+			}
 			at := filepath.Join(dir, e.Name())
-			info, err := os.Stat(at)
+			info, err := statLinked(at)
 			switch {
 			case err != nil:
-				var cause *fs.PathError
-				if errors.As(err, &cause) && errors.Is(err, fs.ErrNotExist) {
-					return pipeline.BadInput(at, 0, "is a link that leads nowhere", "remove the link or restore what it names")
-				}
-				return rawfiles.OpenFault(at, err)
+				return err
 			case info.IsDir():
 				if err := walk(at, path.Join(prefix, e.Name()), append(slices.Clone(above), self)); err != nil {
 					return err
@@ -265,4 +285,23 @@ func list(dir, prefix string) ([]listedFile, error) {
 		return nil
 	}
 	return files, walk(dir, prefix, nil)
+}
+
+// statLinked tells what a name leads to.
+func statLinked(at string) (os.FileInfo, error) {
+	info, err := os.Stat(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, pipeline.BadInput(at, 0, "is a link that leads nowhere", "remove the link or restore what it names")
+	}
+	if err != nil {
+		return nil, rawfiles.OpenFault(at, err)
+	}
+	return info, nil
+}
+
+// isRun says whether a folder is the run folder, made in the raw folder by an
+// earlier start.
+func isRun(run string, folder os.FileInfo) bool {
+	info, err := os.Stat(run)
+	return run != "" && err == nil && os.SameFile(info, folder)
 }

@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/pipeline"
@@ -204,8 +205,11 @@ func (f *file) unchanged() error {
 // OpenFault makes the fault of a file or folder that cannot be opened.
 func OpenFault(at string, err error) error {
 	do := "check that the path is right"
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
 		do = "give this user the right to read it"
+	case errors.Is(err, syscall.EIO):
+		do = "check the disk"
 	}
 	var cause *fs.PathError
 	if errors.As(err, &cause) {
