@@ -1,0 +1,207 @@
+// Package runtest makes run folders for tests of stages that work on tasks: two
+// stand-ins for ingest and normalize over synthetic downloads, and a fake sandbox
+// that plays the reference programs of their tasks.
+package runtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/datasets/datasettest"
+	"github.com/medgym-data/medgym-data/datasets/npowerai"
+	"github.com/medgym-data/medgym-data/datasets/synth"
+	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/fake"
+	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/schemas/pq"
+	"github.com/medgym-data/medgym-data/stages/internal/rawfiles"
+)
+
+// Registry is two sources that need no sandbox to grade: N-PowerAI, and the same
+// again as a credentialed source, whose files are private.
+func Registry() datasets.Registry {
+	source := npowerai.New()
+	return datasets.Registry{closed{source.(npowerai.Source)}, source}
+}
+
+// Closed is the id of the credentialed source.
+const Closed = "closed"
+
+type closed struct{ npowerai.Source }
+
+// Spec implements datasets.Adapter.
+func (c closed) Spec() datasets.Spec {
+	spec := c.Source.Spec()
+	spec.ID, spec.Tier = Closed, schemas.TierCredentialed
+	return spec
+}
+
+// Corpus is a set of tasks, with the raw download that they came from.
+type Corpus struct {
+	Registry datasets.Registry
+	Raw      string
+	Tasks    []schemas.Task
+}
+
+// Synthetic makes a corpus of so many rows a split of each source.
+func Synthetic(t testing.TB, registry datasets.Registry, rows int) Corpus {
+	t.Helper()
+	raw := filepath.Join(t.TempDir(), "raw")
+	if _, err := synth.Write(context.Background(), registry, synth.Options{Out: raw, Rows: rows, Seed: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c := Corpus{Registry: registry, Raw: raw}
+	for _, adapter := range registry {
+		spec := adapter.Spec()
+		for _, task := range datasettest.Normalize(t, adapter, filepath.Join(raw, spec.ID), "").Tasks {
+			task.AccessTier, task.License, task.Actions = spec.Tier, spec.License, spec.Actions
+			task.AdapterVersion, task.SchemaVersion = spec.AdapterVersion, schemas.Ptr(schemas.Version)
+			if task.Status == "" {
+				task.Status = schemas.StatusReady
+			}
+			if task.Split == "" {
+				task.Split = schemas.SplitTest
+				task.TaskID = spec.ID + "/" + task.Split + "/" + task.RawSHA256[:16]
+			}
+			c.Tasks = append(c.Tasks, task)
+		}
+	}
+	return c
+}
+
+// Folder makes a run folder in which the stages ingest and normalize are done.
+func (c Corpus) Folder(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "run")
+	run, err := pipeline.Open(context.Background(), dir, pipeline.Options{Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, st := range []pipeline.Stage{c.ingest(), c.normalize()} {
+		if _, err := run.Do(context.Background(), st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func (c Corpus) ingest() pipeline.Stage {
+	return pipeline.Stage{Name: rawfiles.Stage, Version: "test", Output: "raw", Work: func(_ context.Context, w *pipeline.Work) error {
+		var inv rawfiles.Inventory
+		location := rawfiles.Location{}
+		for _, adapter := range c.Registry {
+			spec := adapter.Spec()
+			root := filepath.Join(c.Raw, spec.ID)
+			src := rawfiles.Source{ID: spec.ID, Tier: spec.Tier, Layout: spec.Layouts[0].ID}
+			folder := datasettest.Dir{Root: root}
+			for _, name := range append(folder.Glob("*"), folder.Glob("*/*")...) {
+				info, _ := folder.Stat(name)
+				src.Files = append(src.Files, rawfiles.File{Name: name, Role: datasets.RoleResource, Bytes: info.Bytes, SHA256: info.SHA256})
+			}
+			inv.Sources = append(inv.Sources, src)
+			location[spec.ID] = map[string]string{"": root}
+		}
+		return rawfiles.Write(w, inv, location)
+	}}
+}
+
+func (c Corpus) normalize() pipeline.Stage {
+	return pipeline.Stage{Name: "normalize", Version: "test", Output: "tasks", Inputs: []string{rawfiles.Stage}, Work: func(ctx context.Context, w *pipeline.Work) error {
+		for _, adapter := range c.Registry {
+			spec := adapter.Spec()
+			for _, split := range []string{schemas.SplitTrain, schemas.SplitTest} {
+				dir := filepath.Join(w.Dir(), spec.Tier, spec.ID)
+				if _, err := pq.WriteShards(ctx, dir, split, c.of(spec.ID, split), pq.Options{Private: spec.Tier != schemas.TierOpen}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}}
+}
+
+func (c Corpus) of(source, split string) iter.Seq2[schemas.Task, error] {
+	return func(yield func(schemas.Task, error) bool) {
+		for _, task := range c.Tasks {
+			if task.Source == source && task.Split == split && !yield(task, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Play plays the tasks' reference programs: the right one sets the task's answer,
+// the wrong ones another, what a slip broke fails, and all else prints something.
+// It suits sources that judge the variable answer.
+func (c Corpus) Play(t testing.TB) fake.Run {
+	t.Helper()
+	answers, printed := map[string]string{}, map[string]string{}
+	for _, task := range c.Tasks {
+		adapter, err := c.Registry.Find(task.Source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := adapter.(datasets.Referencer).Reference(task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, wrong := range ref.Wrong {
+			answers[wrong] = `"no such thing"`
+		}
+		answers[ref.Right], printed[ref.Right] = plain(task), task.Answer
+	}
+	return func(_ context.Context, _ *fake.Session, cmd sandbox.Command) (sandbox.Result, error) {
+		if answer, ok := answers[cmd.Code]; ok {
+			return sandbox.Result{Status: sandbox.StatusOK, Stdout: []byte(printed[cmd.Code] + "\n"), Answer: []byte(answer), Wall: time.Millisecond}, nil
+		}
+		for part, fault := range map[string]string{"print((\n": "SyntaxError", "import numpy as\n": "SyntaxError", "clinical_toolkit": "ModuleNotFoundError",
+			"no_such_table": "FileNotFoundError", "measurements[": "NameError", "1 / 0": "ZeroDivisionError"} {
+			if strings.Contains(cmd.Code, part) {
+				return sandbox.Result{Status: sandbox.StatusError, ExitCode: 1, ErrorType: fault, ErrorMessage: "it failed", ErrorLine: 1, Stderr: []byte("Traceback\n")}, nil
+			}
+		}
+		return sandbox.Result{Status: sandbox.StatusOK, Stdout: []byte("something\n")}, nil
+	}
+}
+
+// plain is a task's answer in the plain codec, where a float has a point.
+func plain(task schemas.Task) string {
+	var f float64
+	if task.AnswerType == schemas.AnswerNumber && json.Unmarshal([]byte(task.Answer), &f) == nil && !strings.ContainsAny(task.Answer, ".eE") {
+		return task.Answer + ".0"
+	}
+	return task.Answer
+}
+
+// Rows reads every trajectory of a run folder, in the order of the files, without
+// the columns that tell time or place.
+func Rows(t testing.TB, dir string) []schemas.Trajectory {
+	t.Helper()
+	var rows []schemas.Trajectory
+	for row, err := range pq.ReadDir[schemas.Trajectory](context.Background(), filepath.Join(dir, "trajectories")) {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		row.RunID, row.CreatedAt, row.WallS = "any", nil, nil
+		for i := range row.Steps {
+			row.Steps[i].WallMS = nil
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

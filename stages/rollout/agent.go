@@ -1,0 +1,360 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/execute"
+	"github.com/medgym-data/medgym-data/stages/internal/judge"
+	"github.com/medgym-data/medgym-data/stages/internal/tokens"
+)
+
+// Statuses of steps that ran nothing, beside the sandbox's own.
+const (
+	StepInvalid   = "invalid_reply" // error_type names the fault
+	StepRefused   = "refused"       // the task does not have the action
+	StepRepeated  = "repeated"      // the third time in a row: not run again
+	StepCut       = "reply_cut"     // the reply passed the output limit
+	StepTimeLimit = "time_limit"    // the attempt's time ended while it ran
+)
+
+// Reasons of outcomes that no grader gave.
+const (
+	reasonNoSubmission = "no_submission"
+	reasonPrompt       = "prompt_tokens"
+	reasonReply        = "reply_tokens"
+	reasonAttempt      = "attempt_time"
+	reasonRepeated     = "same_action"
+)
+
+const inARow = 3 // unreadable replies, or the same action, that end an attempt
+
+// errAttemptTime is the cause of a context whose attempt took too long.
+var errAttemptTime = errors.New("the attempt's time is over")
+
+// infraError is a fault of the machinery around an attempt. The attempt may be
+// tried again.
+type infraError struct {
+	part string // policy, sandbox, session
+	err  error
+}
+
+func (e *infraError) Error() string { return e.part + ": " + e.err.Error() }
+func (e *infraError) Unwrap() error { return e.err }
+
+// agent plays one attempt at one task: it asks the policy, runs what it says,
+// shows it what came of it, and has submissions judged.
+type agent struct {
+	task     schemas.Task
+	policy   Policy
+	open     func(context.Context) (*execute.Session, bool, error) // the sandbox, at the first action that needs it; whether code is wrapped
+	judge    judge.Judge
+	limits   Limits
+	feedback string
+	counter  *tokens.Counter
+	prompt   *template.Template
+	seed     uint64
+
+	log *slog.Logger
+
+	session  *execute.Session
+	wrapped  bool // the source makes a program of the agent's code
+	messages []schemas.Message
+	row      *schemas.Trajectory
+	score    *float64
+
+	unreadable int    // replies in a row
+	last       string // the action before, with its params
+	repeated   int    // how often it came in a row
+}
+
+// play fills the row's conversation, steps, outcome and rewards. An error is an
+// infraError, or ctx's.
+func (a *agent) play(ctx context.Context, row *schemas.Trajectory) error {
+	a.row = row
+	bounded, cancel := context.WithTimeoutCause(ctx, a.limits.Attempt, errAttemptTime)
+	defer cancel()
+	defer func() {
+		if a.session == nil {
+			return
+		}
+		// What the attempt came to stands, whatever its sandbox left behind.
+		if err := a.session.Close(); err != nil {
+			a.log.Warn("sandbox session not closed", "trajectory", row.TrajectoryID, "error", err)
+		}
+	}()
+	system, err := systemPrompt(a.prompt, a.task.Actions, a.limits, a.feedback)
+	if err != nil {
+		return err
+	}
+	a.say(schemas.RoleSystem, system)
+	a.say(schemas.RoleUser, a.task.Instruction)
+	err = a.converse(bounded)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(bounded), errAttemptTime) {
+		a.end(schemas.OutcomeTimeLimit, reasonAttempt)
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	judge.Settle(row, a.score)
+	return nil
+}
+
+// converse takes turns until there is an outcome.
+func (a *agent) converse(ctx context.Context) error {
+	for turn := 1; turn <= a.limits.Turns; turn++ {
+		prompt := int64(a.counter.CountMessages(a.messages))
+		if prompt > int64(a.limits.PromptTokens) {
+			a.end(schemas.OutcomeTokenLimit, reasonPrompt)
+			return nil
+		}
+		reply, err := a.policy.Next(ctx, Conversation{Messages: slices.Clip(a.messages), Actions: a.task.Actions, TurnsLeft: a.limits.Turns - turn + 1})
+		if err != nil {
+			return a.fault(ctx, "policy", err)
+		}
+		if reply.Done {
+			a.end(schemas.OutcomeFailed, a.lastReason())
+			return nil
+		}
+		shown, err := a.turn(ctx, turn, prompt, reply)
+		if err != nil || a.row.Outcome != "" {
+			return err
+		}
+		if turn < a.limits.Turns {
+			a.say(schemas.RoleUser, shown)
+		}
+	}
+	a.end(schemas.OutcomeTurnLimit, a.lastReason())
+	return nil
+}
+
+// fault makes an infraError of a policy's or a sandbox's error, unless ctx is over.
+func (a *agent) fault(ctx context.Context, part string, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var infra *infraError
+	if errors.As(err, &infra) {
+		return err
+	}
+	return &infraError{part, err}
+}
+
+func (a *agent) say(role, content string) {
+	a.messages = append(a.messages, schemas.Message{Role: role, Content: content})
+	a.row.Messages = append(a.row.Messages, schemas.ChatMessage{Role: role, Content: content})
+}
+
+func (a *agent) end(outcome schemas.Outcome, reason string) {
+	a.row.Outcome, a.row.OutcomeReason = outcome, reason
+}
+
+// lastReason is why the last submission was not accepted.
+func (a *agent) lastReason() string {
+	for _, s := range slices.Backward(a.row.Steps) {
+		if s.Submission != "" {
+			return s.GradeReason
+		}
+	}
+	return reasonNoSubmission
+}
+
+// turn records one reply as a step and gives the observation to show.
+func (a *agent) turn(ctx context.Context, turn int, prompt int64, reply Reply) (string, error) {
+	content := strings.ToValidUTF8(reply.Content, "\uFFFD")
+	completion := int64(a.counter.Count(content))
+	a.say(schemas.RoleAssistant, content)
+	a.count(reply, prompt, completion)
+
+	a.row.Steps = append(a.row.Steps, schemas.Step{Turn: schemas.Ptr(int32(turn))})
+	step := &a.row.Steps[len(a.row.Steps)-1]
+	if reply.Truncated || completion > int64(a.limits.ReplyTokens) {
+		step.Status = StepCut
+		a.end(schemas.OutcomeTokenLimit, reasonReply)
+		return "", nil
+	}
+	obs := &observation{budget: a.limits.Observation}
+	action, err := ParseReply(content)
+	if err != nil {
+		a.invalid(step, obs, err)
+	} else {
+		a.unreadable = 0
+		step.Action, step.ParamsJSON = action.Name, action.Params
+		if err := a.act(ctx, turn, step, obs, action); err != nil {
+			return "", err
+		}
+	}
+	if left := a.limits.Turns - turn; a.row.Outcome == "" {
+		obs.line("replies left: %d", left)
+	}
+	step.Observation = obs.String()
+	step.OutputTruncated = schemas.Ptr(obs.cut)
+	return step.Observation, nil
+}
+
+func (a *agent) count(reply Reply, prompt, completion int64) {
+	if reply.PromptTokens > 0 {
+		prompt = reply.PromptTokens
+	}
+	if reply.CompletionTokens > 0 {
+		completion = reply.CompletionTokens
+	}
+	a.row.PromptTokens = schemas.Ptr(schemas.Value(a.row.PromptTokens) + prompt)
+	a.row.CompletionTokens = schemas.Ptr(schemas.Value(a.row.CompletionTokens) + completion)
+	if reply.CostUSD != nil {
+		a.row.CostUSD = schemas.Ptr(schemas.Value(a.row.CostUSD) + *reply.CostUSD)
+	}
+}
+
+// invalid records a reply that is no action.
+func (a *agent) invalid(step *schemas.Step, obs *observation, err error) {
+	var fault *ReplyError
+	if !errors.As(err, &fault) {
+		fault = &ReplyError{FaultNoObject, "it cannot be read"}
+	}
+	step.Status, step.ErrorType = StepInvalid, fault.Fault
+	a.last, a.repeated = "", 0
+	if a.unreadable++; a.unreadable == inARow {
+		a.end(schemas.OutcomeParseFailure, fault.Fault)
+	}
+	obs.line("The reply is no action: %s. Reply with one JSON object: {\"action\": \"<name>\", \"params\": {…}}", shorten(fault.Detail, a.limits.Observation))
+}
+
+// act does what a reply asks for.
+func (a *agent) act(ctx context.Context, turn int, step *schemas.Step, obs *observation, action Action) error {
+	key := action.Name + "\x00" + action.Params
+	if key != a.last {
+		a.last, a.repeated = key, 0
+	}
+	if a.repeated++; a.repeated == inARow {
+		step.Status = StepRepeated
+		a.end(schemas.OutcomeLoop, reasonRepeated)
+		obs.line("The same action for the third time in a row: it was not run again.")
+		return nil
+	}
+	if !slices.Contains(a.task.Actions, action.Name) {
+		step.Status = StepRefused
+		obs.line("There is no %s in this task. Actions: %s", action.Name, strings.Join(a.task.Actions, ", "))
+		return nil
+	}
+	switch action.Name {
+	case schemas.ActionCodeExecution, schemas.ActionDebugging:
+		return a.python(ctx, turn, step, obs, action)
+	case schemas.ActionTerminal:
+		_, err := a.execute(ctx, turn, step, sandbox.Shell, action.Command, func(res sandbox.Result) { obs.execution(res, false, true) })
+		return err
+	default:
+		// Sources with tables to look into have it; those here have none.
+		step.Status = StepRefused
+		obs.line("This task has no data that %s could look into. Use code_execution.", action.Name)
+		return nil
+	}
+}
+
+// python runs a program. That of a code_execution may be a submission, that of
+// debugging never is.
+func (a *agent) python(ctx context.Context, turn int, step *schemas.Step, obs *observation, action Action) error {
+	debugging := action.Name == schemas.ActionDebugging
+	ex, err := a.execute(ctx, turn, step, sandbox.Python, action.Code, func(res sandbox.Result) {
+		obs.execution(res, a.wrapped, debugging)
+		if debugging && !a.wrapped {
+			obs.around(action.Code, res.ErrorLine)
+		}
+	})
+	if err != nil || debugging {
+		return err
+	}
+	if !ex.Submits {
+		obs.line("Nothing was submitted by this program.")
+		return nil
+	}
+	return a.submit(ctx, step, obs, ex.Submission)
+}
+
+// execute runs code in the attempt's sandbox and fills the step.
+func (a *agent) execute(ctx context.Context, turn int, step *schemas.Step, language sandbox.Language, code string, observe func(sandbox.Result)) (execute.Execution, error) {
+	ex, err := a.run(ctx, turn, language, code)
+	if err != nil {
+		step.Status = StepTimeLimit // kept only where the attempt's time was the reason
+		return ex, err
+	}
+	res := ex.Result
+	step.Status, step.ErrorType = string(res.Status), res.ErrorType
+	step.ExitCode = schemas.Ptr(int32(res.ExitCode))
+	step.WallMS = schemas.Ptr(res.Wall.Milliseconds())
+	observe(res)
+	return ex, nil
+}
+
+func (a *agent) run(ctx context.Context, turn int, language sandbox.Language, code string) (execute.Execution, error) {
+	if a.session == nil {
+		var err error
+		if a.session, a.wrapped, err = a.open(ctx); err != nil {
+			return execute.Execution{}, a.fault(ctx, "sandbox", err)
+		}
+	}
+	ex, err := a.session.Run(ctx, language, code, derive(a.seed, "step", fmt.Sprint(turn)))
+	if err != nil {
+		return ex, a.fault(ctx, "sandbox", err)
+	}
+	return ex, nil
+}
+
+// submit has a submission judged and ends the attempt where that settles it.
+func (a *agent) submit(ctx context.Context, step *schemas.Step, obs *observation, sub datasets.Submission) error {
+	var err error
+	if step.Submission, err = judge.Encode(sub); err != nil {
+		return &infraError{"sandbox", err}
+	}
+	verdict, err := a.judge.Verdict(ctx, a.task, sub)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		a.end(schemas.OutcomeGraderError, judge.Reason(err))
+		return nil
+	}
+	judge.Record(step, verdict)
+	a.score = verdict.Score
+	solved := verdict.Reward == 1
+	once := a.feedback == schemas.FeedbackSubmitOnce
+	switch {
+	case solved:
+		a.end(schemas.OutcomeSolved, verdict.Reason)
+	case once:
+		a.end(schemas.OutcomeFailed, verdict.Reason)
+	}
+	if once {
+		obs.line("The submission was taken.")
+		return nil
+	}
+	step.GraderFeedbackShown = schemas.Ptr(true)
+	if solved {
+		obs.line("verdict: correct")
+	} else {
+		obs.line("verdict: not correct")
+	}
+	return nil
+}
+
+// newRow begins the row of an attempt with what is known before it is played.
+func newRow(task schemas.Task, attempt int, runID, feedback string, policy schemas.Policy, info sandbox.Info, graderVersion string) *schemas.Trajectory {
+	return &schemas.Trajectory{
+		TaskID: task.TaskID, Source: task.Source, Split: task.Split, Category: task.Category, AccessTier: task.AccessTier,
+		RunID: runID, Attempt: schemas.Ptr(int32(attempt)), Policy: policy, Feedback: feedback,
+		PromptTokens: schemas.Ptr(int64(0)), CompletionTokens: schemas.Ptr(int64(0)),
+		CreatedAt:     schemas.Ptr(time.Now().UTC().Truncate(time.Microsecond)),
+		Sandbox:       schemas.SandboxRef{Backend: info.Backend, EnvironmentDigest: info.EnvironmentDigest, Controls: info.Controls},
+		GraderVersion: graderVersion, SchemaVersion: schemas.Ptr(schemas.Version),
+	}
+}

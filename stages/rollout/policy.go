@@ -1,0 +1,53 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+
+	"github.com/medgym-data/medgym-data/schemas"
+)
+
+// Policy plays the agent in one attempt.
+type Policy interface {
+	// Next gives the agent's next reply. An error says that the policy could not be
+	// reached, or failed; it must hold no row content, for it is logged. The attempt
+	// is then tried again with a new Policy, and ends as infra_error after a few
+	// tries.
+	Next(ctx context.Context, c Conversation) (Reply, error)
+}
+
+// Conversation is what the agent sees: a system turn, the task as a user turn,
+// then its own replies and the observations in alternation, ending with a user
+// turn. It is the policy's to read, not to keep or to change.
+type Conversation struct {
+	Messages  []schemas.Message
+	Actions   []string // those of the task
+	TurnsLeft int      // this reply included
+}
+
+// Reply is one assistant turn.
+type Reply struct {
+	Content string
+	// Done ends the attempt without a further turn: the policy gives up, or what it
+	// replays is over. Content is then ignored.
+	Done bool
+	// Truncated says that the reply was cut at the output limit.
+	Truncated bool
+	// Usage as the endpoint counted it; zero where it did not.
+	PromptTokens, CompletionTokens int64
+	CostUSD                        *float64
+}
+
+// Policies makes the policy of each attempt.
+type Policies interface {
+	// About describes the policy for the rows and for the stage's config. The seed
+	// is filled in for each attempt.
+	About() schemas.Policy
+	// New starts an attempt. All randomness must come from the seed, so that an
+	// attempt that is done again comes out the same. ErrNoPlay (wrapped) says that
+	// this policy cannot play the task; it is then counted and left out.
+	New(task schemas.Task, attempt int, seed uint64) (Policy, error)
+}
+
+// ErrNoPlay says that a policy has nothing to play for a task.
+var ErrNoPlay = errors.New("the policy cannot play this task")

@@ -1,0 +1,220 @@
+// Package rollout samples trajectories: K attempts at each task, each an agent
+// loop of a policy, a sandbox and a grader, within budgets.
+//
+// The unit of work is one attempt, keyed <task_id>#<attempt> and put into the
+// journal in one transaction when it has ended: a kill loses the attempts in
+// flight and duplicates none. An attempt is a function of (seed, task, attempt)
+// as far as its policy, its programs and its grader are; so an interrupted run
+// ends with the rows of an undisturbed one. Not part of that are the columns that
+// tell time or place: run_id, created_at, wall_s and steps.wall_ms.
+//
+// How an attempt ends (outcome) and why (outcome_reason):
+//
+//	solved         a submission was correct; the grader's reason
+//	failed         the policy gave up, or its one submission was wrong: the last
+//	               submission's reason, or no_submission
+//	turn_limit     the replies were used up; reasons as for failed
+//	token_limit    prompt_tokens: the conversation grew too long; reply_tokens: a
+//	               reply was cut
+//	time_limit     attempt_time: the attempt took too long as a whole. A program
+//	               that does is stopped, told so, and ends nothing
+//	parse_failure  three replies in a row were no action; the fault of the last
+//	loop           same_action three times in a row
+//	grader_error   no verdict could be had; the grader's reason. Rewards are null
+//	infra_error    policy, session or sandbox failed and kept failing: no verdict on
+//	               anything. Rewards are null, there are no messages and no steps
+//
+// Messages are what the policy saw and wrote: system, task, then its replies and
+// the observations, one step for each reply. The observation of the step that
+// ended the attempt was not shown to it and stands in the step alone.
+package rollout
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/rawfiles"
+)
+
+// Name of the stage.
+const Name = "rollout"
+
+const tasksStage = "normalize"
+
+// Options of the stage.
+type Options struct {
+	Registry datasets.Registry
+	Sources  []string // none: all that there are tasks of
+	Splits   []string // none: both
+	// MaxTasks samples so many tasks of each source, drawn by the seed; a larger
+	// number draws the same ones and more. 0: all.
+	MaxTasks int
+
+	Policies Policies
+	K        int // attempts at each task
+	Seed     uint64
+	Feedback string // schemas.Feedback…; empty: stop_on_success
+	Limits   Limits // zero fields take the defaults
+
+	// Sandbox opens the sandbox; it is asked once, when there is work, and what it
+	// returns is closed at the end.
+	Sandbox     func(context.Context) (sandbox.Sandbox, error)
+	Concurrency int // attempts at a time; 0: one for each processor. No part of the config
+
+	// Shard i of Shards: the attempts that this run folder is for. 0 of 0: all.
+	Shard, Shards int
+
+	// Drain is how long attempts in flight may go on once the run is interrupted;
+	// those that have not ended then are dropped. 0: 20 s.
+	Drain time.Duration
+	// Retries is how often an attempt is begun anew when policy or sandbox fail.
+	// 0: 2; negative: none.
+	Retries int
+}
+
+// Limits bound an attempt. The defaults are the paper's where it states any.
+type Limits struct {
+	Turns        int           `json:"turns"`             // replies: 15
+	Execution    time.Duration `json:"execution_ns"`      // run time of one program: 120 s
+	Attempt      time.Duration `json:"attempt_ns"`        // run time of the attempt: 40 min
+	PromptTokens int           `json:"prompt_tokens"`     // of the conversation before a reply: 32,768
+	ReplyTokens  int           `json:"reply_tokens"`      // 8,192
+	Observation  int           `json:"observation_bytes"` // each text in an observation: 8,000
+}
+
+const defaultTurns = 15
+
+func (l Limits) defaults() Limits {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&l.Turns, defaultTurns)
+	def(&l.PromptTokens, 32_768)
+	def(&l.ReplyTokens, 8_192)
+	def(&l.Observation, 8_000)
+	if l.Execution == 0 {
+		l.Execution = 120 * time.Second
+	}
+	if l.Attempt == 0 {
+		l.Attempt = 40 * time.Minute
+	}
+	return l
+}
+
+// Config is what decides the rows; it is shown in the manifest.
+type Config struct {
+	Policy   schemas.Policy `json:"policy"`
+	K        int            `json:"k"`
+	Seed     uint64         `json:"seed"`
+	Feedback string         `json:"feedback"`
+	Limits   Limits         `json:"limits"`
+	Sources  []string       `json:"sources"`
+	Splits   []string       `json:"splits"`
+	MaxTasks int            `json:"max_tasks"`
+	Shard    string         `json:"shard"`
+	Schema   int32          `json:"schema_version"`
+}
+
+// Stage makes the stage. Its summary holds the attempts of each source under the
+// source's id (SourceSummary), the sum under "all", and the number of attempts
+// that were found finished under "resumed".
+func Stage(opts Options) (pipeline.Stage, error) {
+	if err := opts.check(); err != nil {
+		return pipeline.Stage{}, fmt.Errorf("rollout: %w", err)
+	}
+	opts.Limits = opts.Limits.defaults()
+	if opts.Feedback == "" {
+		opts.Feedback = schemas.FeedbackStopOnSuccess
+	}
+	if opts.Concurrency == 0 {
+		opts.Concurrency = runtime.GOMAXPROCS(0)
+	}
+	if opts.Drain == 0 {
+		opts.Drain = 20 * time.Second
+	}
+	if opts.Retries == 0 {
+		opts.Retries = 2
+	}
+	config := Config{
+		Policy: opts.Policies.About(), K: opts.K, Seed: opts.Seed, Feedback: opts.Feedback, Limits: opts.Limits,
+		Sources: sorted(opts.Sources), Splits: sorted(opts.Splits), MaxTasks: opts.MaxTasks, Schema: schemas.Version,
+	}
+	if opts.Shards > 1 {
+		config.Shard = fmt.Sprintf("%d/%d", opts.Shard, opts.Shards)
+	}
+	return pipeline.Stage{
+		Name: Name, Version: "1", Output: "trajectories", Inputs: []string{tasksStage, rawfiles.Stage}, Costly: true, Config: config,
+		Work: func(ctx context.Context, w *pipeline.Work) error {
+			r, err := newRoller(w, opts, config)
+			if err != nil {
+				return err
+			}
+			return r.work(ctx)
+		},
+	}, nil
+}
+
+func sorted(names []string) []string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (o Options) check() error {
+	if _, err := o.Registry.Select(o.Sources...); err != nil {
+		return err
+	}
+	for _, split := range o.Splits {
+		if split != schemas.SplitTrain && split != schemas.SplitTest {
+			return fmt.Errorf("split %q is not train or test", split)
+		}
+	}
+	switch {
+	case o.Policies == nil || o.Sandbox == nil:
+		return errors.New("a policy and a sandbox have to be given")
+	case o.K < 1 || o.K > maxAttempts:
+		return fmt.Errorf("k is %d, not 1 to %d", o.K, maxAttempts)
+	case o.MaxTasks < 0 || o.Concurrency < 0:
+		return errors.New("the number of tasks and the concurrency cannot be negative")
+	case o.Feedback != "" && o.Feedback != schemas.FeedbackStopOnSuccess && o.Feedback != schemas.FeedbackSubmitOnce:
+		return fmt.Errorf("feedback %q is not %s or %s", o.Feedback, schemas.FeedbackStopOnSuccess, schemas.FeedbackSubmitOnce)
+	case o.Shards < 0 || o.Shard < 0 || o.Shards == 0 && o.Shard > 0 || o.Shards > 0 && o.Shard >= o.Shards:
+		return fmt.Errorf("shard %d of %d: count from 0 to one below the number of shards", o.Shard, o.Shards)
+	case o.Limits.Turns < 0 || o.Limits.Execution < 0 || o.Limits.Attempt < 0 || o.Limits.PromptTokens < 0 || o.Limits.ReplyTokens < 0 || o.Limits.Observation < 0:
+		return errors.New("limits cannot be negative")
+	}
+	return nil
+}
+
+// maxAttempts keeps attempts in the order of their keys.
+const maxAttempts = 99_999
+
+// unitKey names an attempt in the journal. In the order of keys rows come by
+// source, split, task_id and attempt.
+func unitKey(taskID string, attempt int) string { return fmt.Sprintf("%s#%05d", taskID, attempt) }
+
+// derive makes a seed out of a seed and what it is for.
+func derive(seed uint64, parts ...string) uint64 {
+	h := sha256.New()
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], seed)
+	h.Write(n[:])
+	for _, part := range parts {
+		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+		h.Write(n[:])
+		h.Write([]byte(part))
+	}
+	return binary.BigEndian.Uint64(h.Sum(nil))
+}

@@ -1,0 +1,444 @@
+package rollout_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/fake"
+	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/runtest"
+	"github.com/medgym-data/medgym-data/stages/rollout"
+)
+
+func corpus(t testing.TB, rows int) runtest.Corpus {
+	return runtest.Synthetic(t, runtest.Registry(), rows)
+}
+
+// options are those of a rollout of the reference policy.
+func options(c runtest.Corpus, play fake.Run) rollout.Options {
+	return rollout.Options{
+		Registry: c.Registry, Policies: rollout.Reference(c.Registry, schemas.FeedbackStopOnSuccess), K: 4, Seed: 7, Concurrency: 4,
+		Sandbox: func(context.Context) (sandbox.Sandbox, error) { return fake.New(play), nil },
+	}
+}
+
+// do runs the stage in a run folder.
+func do(t testing.TB, ctx context.Context, dir string, opts rollout.Options, log *slog.Logger) (pipeline.StageResult, error) {
+	t.Helper()
+	run, err := pipeline.Open(context.WithoutCancel(ctx), dir, pipeline.Options{Version: "test", Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := run.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	st, err := rollout.Stage(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run.Do(ctx, st)
+}
+
+func mustDo(t testing.TB, dir string, opts rollout.Options) pipeline.StageResult {
+	t.Helper()
+	res, err := do(t, t.Context(), dir, opts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// summary reads a source's summary back.
+func summary(t testing.TB, res pipeline.StageResult, key string) rollout.SourceSummary {
+	t.Helper()
+	text, err := json.Marshal(res.Summary[key])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s rollout.SourceSummary
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func same(t *testing.T, got, want []schemas.Trajectory) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d rows, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if !reflect.DeepEqual(got[i], want[i]) {
+			a, _ := json.Marshal(got[i])
+			b, _ := json.Marshal(want[i])
+			t.Fatalf("row %d differs:\n got %s\nwant %s", i, a, b)
+		}
+	}
+}
+
+func TestReferenceRollout(t *testing.T) {
+	c := corpus(t, 20)
+	play := c.Play(t)
+	dir := c.Folder(t)
+	res := mustDo(t, dir, options(c, play))
+	rows := runtest.Rows(t, dir)
+	if want := len(c.Tasks) * 4; len(rows) != want {
+		t.Fatalf("%d rows, want %d", len(rows), want)
+	}
+	outcomes := map[string]int{}
+	solved, failed := map[string]bool{}, map[string]bool{}
+	last := ""
+	for _, row := range rows {
+		if err := row.Validate(); err != nil {
+			t.Error(err)
+		}
+		key := fmt.Sprintf("%s#%05d", row.TaskID, *row.Attempt)
+		if key <= last {
+			t.Errorf("rows are out of order or double: %s after %s", key, last)
+		}
+		last = key
+		outcomes[row.Outcome]++
+		if row.Outcome == schemas.OutcomeSolved {
+			solved[row.TaskID] = true
+		} else {
+			failed[row.TaskID] = true
+		}
+	}
+	share := float64(outcomes[schemas.OutcomeSolved]) / float64(len(rows))
+	if share < 0.55 || share > 0.65 {
+		t.Errorf("%.2f of the attempts are solved: %v", share, outcomes)
+	}
+	for _, outcome := range []string{schemas.OutcomeFailed, schemas.OutcomeTurnLimit, schemas.OutcomeParseFailure, schemas.OutcomeLoop} {
+		if outcomes[outcome] == 0 {
+			t.Errorf("no attempt ended as %s: %v", outcome, outcomes)
+		}
+	}
+	for _, task := range c.Tasks {
+		if !solved[task.TaskID] || !failed[task.TaskID] {
+			t.Errorf("task %s has solved %v, failed %v attempts", task.TaskID, solved[task.TaskID], failed[task.TaskID])
+		}
+	}
+	all := summary(t, res, "all")
+	if all.Attempts != len(rows) || all.Solved != outcomes[schemas.OutcomeSolved] || all.Graded != len(rows) || all.Upstream < all.Solved/2 {
+		t.Errorf("summary: %+v", all)
+	}
+	for name, mode := range map[string]os.FileMode{"open/npowerai": 0o644, "credentialed/" + runtest.Closed: 0o600} {
+		info, err := os.Stat(filepath.Join(dir, "trajectories", name, "test-00000-of-00001.parquet"))
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if again := mustDo(t, dir, options(c, play)); !again.Skipped {
+		t.Error("an unchanged rollout is not skipped")
+	}
+}
+
+func TestSameSeedSameRows(t *testing.T) {
+	c := corpus(t, 6)
+	play := c.Play(t)
+	var want []schemas.Trajectory
+	for _, concurrency := range []int{1, 8} {
+		dir := c.Folder(t)
+		opts := options(c, play)
+		opts.Concurrency = concurrency
+		mustDo(t, dir, opts)
+		rows := runtest.Rows(t, dir)
+		if want == nil {
+			want = rows
+		}
+		same(t, rows, want)
+	}
+	dir := c.Folder(t)
+	opts := options(c, play)
+	opts.Seed++
+	mustDo(t, dir, opts)
+	if reflect.DeepEqual(runtest.Rows(t, dir), want) {
+		t.Error("another seed gives the same rows")
+	}
+}
+
+// An interrupted run, however often and wherever, ends with the rows of an
+// undisturbed one, and plays no finished attempt again.
+func TestInterrupted(t *testing.T) {
+	c := corpus(t, 8)
+	play := c.Play(t)
+	undisturbed := c.Folder(t)
+	mustDo(t, undisturbed, options(c, play))
+	want := runtest.Rows(t, undisturbed)
+
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, drain := range []time.Duration{time.Nanosecond, time.Minute} {
+		t.Run(drain.String(), func(t *testing.T) {
+			dir := c.Folder(t)
+			interruptions := 0
+			for done := false; !done; {
+				ctx, cancel := context.WithCancel(t.Context())
+				var left atomic.Int64
+				left.Store(1 + rng.Int64N(100))
+				opts := options(c, func(ctx context.Context, s *fake.Session, cmd sandbox.Command) (sandbox.Result, error) {
+					if left.Add(-1) == 0 {
+						cancel()
+						time.Sleep(time.Millisecond) // the drop, if any, comes while this runs
+					}
+					if err := ctx.Err(); err != nil {
+						return sandbox.Result{}, err
+					}
+					return play(ctx, s, cmd)
+				})
+				opts.Drain = drain
+				_, err := do(t, ctx, dir, opts, nil)
+				switch {
+				case err == nil:
+					done = true
+				case errors.Is(err, context.Canceled):
+					interruptions++
+				default:
+					t.Fatal(err)
+				}
+				cancel()
+			}
+			if interruptions < 3 {
+				t.Errorf("only %d interruptions", interruptions)
+			}
+			same(t, runtest.Rows(t, dir), want)
+		})
+	}
+}
+
+// Faults of the sandbox are no verdicts: attempts are begun anew, and end as
+// infra_error, without rewards, only when it keeps failing.
+func TestInfraErrors(t *testing.T) {
+	c := corpus(t, 5)
+	play := c.Play(t)
+	clean := c.Folder(t)
+	mustDo(t, clean, options(c, play))
+
+	t.Run("passing", func(t *testing.T) {
+		var n atomic.Int64
+		dir := c.Folder(t)
+		mustDo(t, dir, options(c, func(ctx context.Context, s *fake.Session, cmd sandbox.Command) (sandbox.Result, error) {
+			if n.Add(1)%40 == 0 {
+				return sandbox.Result{}, errors.New("the cell died")
+			}
+			return play(ctx, s, cmd)
+		}))
+		same(t, runtest.Rows(t, dir), runtest.Rows(t, clean))
+	})
+	t.Run("lasting", func(t *testing.T) {
+		broken := c.Tasks[0].TaskID
+		dir := c.Folder(t)
+		opts := options(c, func(ctx context.Context, s *fake.Session, cmd sandbox.Command) (sandbox.Result, error) {
+			if strings.HasPrefix(s.Spec.Name, broken) {
+				return sandbox.Result{}, errors.New("the cell died")
+			}
+			return play(ctx, s, cmd)
+		})
+		opts.Retries = -1
+		res := mustDo(t, dir, opts)
+		infra := 0
+		for _, row := range runtest.Rows(t, dir) {
+			if row.Outcome != schemas.OutcomeInfraError {
+				continue
+			}
+			infra++
+			if row.TaskID != broken || row.Reward != nil || row.RewardUpstream != nil || len(row.Messages) > 0 || row.OutcomeReason != "sandbox" {
+				t.Errorf("row %s: %+v", row.TrajectoryID, row)
+			}
+		}
+		if all := summary(t, res, "all"); infra == 0 || all.Outcomes[schemas.OutcomeInfraError] != infra || all.Graded != all.Attempts-infra {
+			t.Errorf("%d infra errors, summary %+v", infra, all)
+		}
+	})
+	t.Run("gone", func(t *testing.T) {
+		dir := c.Folder(t)
+		opts := options(c, func(context.Context, *fake.Session, sandbox.Command) (sandbox.Result, error) {
+			return sandbox.Result{}, errors.New("the cell died")
+		})
+		opts.Retries = -1
+		if _, err := do(t, t.Context(), dir, opts, nil); err == nil || !strings.Contains(err.Error(), "infra_error") {
+			t.Fatalf("a sandbox that is gone: %v", err)
+		}
+		// Once it is back the same command gives the rows of an undisturbed run.
+		opts = options(c, play)
+		mustDo(t, dir, opts)
+		same(t, runtest.Rows(t, dir), runtest.Rows(t, clean))
+	})
+	t.Run("unavailable", func(t *testing.T) {
+		opts := options(c, play)
+		opts.Sandbox = func(context.Context) (sandbox.Sandbox, error) { return nil, sandbox.ErrUnavailable }
+		if _, err := do(t, t.Context(), c.Folder(t), opts, nil); !errors.Is(err, sandbox.ErrUnavailable) {
+			t.Errorf("unavailable at the start: %v", err)
+		}
+		box := fake.New(play)
+		box.Refuse = func(sandbox.Spec) error { return fmt.Errorf("no namespaces: %w", sandbox.ErrUnavailable) }
+		opts.Sandbox = func(context.Context) (sandbox.Sandbox, error) { return box, nil }
+		if _, err := do(t, t.Context(), c.Folder(t), opts, nil); !errors.Is(err, sandbox.ErrUnavailable) {
+			t.Errorf("unavailable at the first session: %v", err)
+		}
+	})
+}
+
+func TestSelection(t *testing.T) {
+	c := corpus(t, 10)
+	for i := range c.Tasks {
+		if i%5 == 0 {
+			c.Tasks[i].Status, c.Tasks[i].StatusReason = schemas.StatusMissingResources, "no data"
+		}
+	}
+	play := c.Play(t)
+	tasksOf := func(opts rollout.Options) (map[string]bool, pipeline.StageResult) {
+		dir := c.Folder(t)
+		res := mustDo(t, dir, opts)
+		ids := map[string]bool{}
+		for _, row := range runtest.Rows(t, dir) {
+			ids[row.TaskID] = true
+		}
+		return ids, res
+	}
+	opts := options(c, play)
+	opts.K = 1
+	all, res := tasksOf(opts)
+	ready, missing := 0, 0
+	for _, task := range c.Tasks {
+		if task.Status == schemas.StatusReady {
+			ready++
+		} else {
+			missing++
+			if all[task.TaskID] {
+				t.Errorf("task %s lacks data and was sampled", task.TaskID)
+			}
+		}
+	}
+	if s := summary(t, res, "all"); len(all) != ready || s.Tasks[schemas.StatusMissingResources] != missing {
+		t.Errorf("%d tasks sampled of %d ready; summary %+v", len(all), ready, s)
+	}
+
+	opts.Sources, opts.Splits, opts.MaxTasks = []string{"npowerai"}, []string{schemas.SplitTest}, 3
+	three, _ := tasksOf(opts)
+	opts.MaxTasks = 5
+	five, _ := tasksOf(opts)
+	if len(three) != 3 || len(five) != 5 {
+		t.Errorf("%d and %d tasks, want 3 and 5", len(three), len(five))
+	}
+	for id := range three {
+		if !five[id] || !strings.HasPrefix(id, "npowerai/test/") {
+			t.Errorf("task %s is not among the larger draw", id)
+		}
+	}
+
+	opts = options(c, play)
+	union := map[string]int{}
+	for shard := range 3 {
+		opts.Shard, opts.Shards = shard, 3
+		dir := c.Folder(t)
+		mustDo(t, dir, opts)
+		for _, row := range runtest.Rows(t, dir) {
+			union[fmt.Sprint(row.TaskID, *row.Attempt)]++
+		}
+	}
+	if len(union) != ready*opts.K {
+		t.Errorf("the shards hold %d attempts, want %d", len(union), ready*opts.K)
+	}
+	for key, n := range union {
+		if n != 1 {
+			t.Errorf("attempt %s is in %d shards", key, n)
+		}
+	}
+
+	opts = options(c, play)
+	opts.Sources = []string{"npowerai"}
+	for i := range c.Tasks {
+		c.Tasks[i].Status, c.Tasks[i].StatusReason = schemas.StatusUngradable, "so"
+	}
+	var bad *pipeline.InputError
+	if _, err := do(t, t.Context(), c.Folder(t), opts, nil); !errors.As(err, &bad) || !strings.Contains(err.Error(), "ungradable") {
+		t.Errorf("nothing to sample: %v", err)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	c := corpus(t, 1)
+	for name, spoil := range map[string]func(*rollout.Options){
+		"source":      func(o *rollout.Options) { o.Sources = []string{"nobody"} },
+		"split":       func(o *rollout.Options) { o.Splits = []string{"dev"} },
+		"k":           func(o *rollout.Options) { o.K = 0 },
+		"feedback":    func(o *rollout.Options) { o.Feedback = "often" },
+		"shard":       func(o *rollout.Options) { o.Shard, o.Shards = 2, 2 },
+		"max tasks":   func(o *rollout.Options) { o.MaxTasks = -1 },
+		"concurrency": func(o *rollout.Options) { o.Concurrency = -1 },
+		"policy":      func(o *rollout.Options) { o.Policies = nil },
+		"limits":      func(o *rollout.Options) { o.Limits.Turns = -1 },
+	} {
+		opts := options(c, c.Play(t))
+		spoil(&opts)
+		if _, err := rollout.Stage(opts); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// Logs and errors carry ids, never what stands in a task or what an agent wrote.
+func TestNoContentInLogs(t *testing.T) {
+	c := corpus(t, 3)
+	const secret = "patient Ada Example, born 1815"
+	for i := range c.Tasks {
+		c.Tasks[i].Instruction += "\n" + secret
+		c.Tasks[i].Question += "\n" + secret
+	}
+	play := c.Play(t)
+	var buf syncBuffer
+	log := slog.New(slog.NewTextHandler(&buf, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var n atomic.Int64
+	opts := options(c, func(ctx context.Context, s *fake.Session, cmd sandbox.Command) (sandbox.Result, error) {
+		if n.Add(1)%7 == 0 {
+			return sandbox.Result{}, errors.New("the cell died")
+		}
+		res, err := play(ctx, s, cmd)
+		res.Stdout = []byte(secret)
+		return res, err
+	})
+	dir := c.Folder(t)
+	if _, err := do(t, t.Context(), dir, opts, log); err != nil && strings.Contains(err.Error(), secret) {
+		t.Errorf("error: %v", err)
+	}
+	manifest, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if buf.Len() == 0 {
+		t.Error("nothing was logged: the test proves nothing")
+	}
+	for where, text := range map[string]string{"log": buf.String(), "manifest": string(manifest)} {
+		if strings.Contains(text, "Ada") {
+			t.Errorf("the %s holds row content", where)
+		}
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
