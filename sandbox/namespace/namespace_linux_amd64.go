@@ -1,0 +1,255 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/python"
+)
+
+// nobody is the user under which executions run where root maps it.
+const nobody = 65534
+
+// Preload lists the packages that a cell loads before its first execution. Each
+// must leave the process with one thread.
+var preload = []string{
+	"numpy", "pandas", "scipy.stats", "scipy.optimize", "scipy.special", "scipy.cluster.hierarchy", "scipy.spatial.distance",
+	"statsmodels.api", "statsmodels.formula.api", "statsmodels.stats.power", "statsmodels.stats.multitest",
+	"sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics", "sklearn.preprocessing", "sklearn.model_selection",
+	"sklearn.cluster", "sklearn.decomposition", "lifelines", "matplotlib.pyplot", "seaborn", "Bio.Seq", "Bio.SeqIO",
+	"requests", "datetime", "decimal", "fractions", "json", "re", "math", "statistics", "sqlite3", "urllib.request", "http.client",
+	"csv", "collections", "itertools", "functools", "io", "random", "string", "subprocess", "threading", "traceback",
+}
+
+// Options size a sandbox.
+type Options struct {
+	Environment python.Environment
+	Cells       int // warm interpreters, each running one program at a time; default one a core
+	Recycle     int // executions after which a cell is replaced; default 1,000
+	Log         *slog.Logger
+}
+
+// Sandbox runs programs in cells. It implements sandbox.Sandbox.
+type Sandbox struct {
+	env     python.Environment
+	recycle int
+	preload []string
+	seccomp []byte
+	uid     int
+	log     *slog.Logger
+	spawn   *spawner
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+
+	mu     sync.Mutex
+	slots  []*slot
+	next   int // numbers sessions
+	closed bool
+}
+
+// slot is a place for one cell and those that it replaced.
+type slot struct {
+	mu       sync.Mutex
+	current  *cell
+	retired  []*cell
+	sessions int // guarded by Sandbox.mu
+}
+
+var _ sandbox.Sandbox = (*Sandbox)(nil)
+
+// New starts the cells. sandbox.ErrUnavailable says that this machine cannot, and
+// what would mend it.
+func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
+	seccomp, err := filter()
+	if err != nil {
+		return nil, err
+	}
+	s := &Sandbox{env: opts.Environment, recycle: opts.Recycle, preload: preload, seccomp: seccomp, log: opts.Log, spawn: newSpawner()}
+	if s.recycle == 0 {
+		s.recycle = 1000
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if os.Getuid() == 0 {
+		s.uid = nobody
+	}
+	if opts.Cells == 0 {
+		opts.Cells = runtime.GOMAXPROCS(0)
+	}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for range opts.Cells {
+		s.slots = append(s.slots, &slot{})
+	}
+	faults := make([]error, len(s.slots))
+	var group sync.WaitGroup
+	for i, place := range s.slots {
+		group.Go(func() { _, faults[i] = s.cell(ctx, place, 0) })
+	}
+	group.Wait()
+	for _, err := range faults {
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+// cell is the slot's cell, with so many more sessions counted in it. It starts one
+// where there is none or where it has done its share.
+func (s *Sandbox) cell(ctx context.Context, place *slot, sessions int) (*cell, error) {
+	place.mu.Lock()
+	defer place.mu.Unlock()
+	c := place.current
+	if c != nil && c.alive() {
+		c.mu.Lock()
+		used, idle := c.runs >= s.recycle, c.sessions == 0
+		if used {
+			c.retired = true
+		} else {
+			c.sessions += sessions
+		}
+		c.mu.Unlock()
+		if !used {
+			return c, nil
+		}
+		if idle {
+			c.stop()
+		} else {
+			place.retired = append(slices.DeleteFunc(place.retired, func(c *cell) bool { return !c.alive() }), c)
+		}
+	}
+	if c != nil && !c.alive() {
+		s.log.Debug("a sandbox cell is replaced")
+	}
+	fresh, err := s.startCell(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fresh.sessions = sessions
+	place.current = fresh
+	return fresh, nil
+}
+
+// Open implements sandbox.Sandbox. A session lives in the cell that has the fewest.
+func (s *Sandbox) Open(ctx context.Context, spec sandbox.Spec) (sandbox.Session, error) {
+	files, err := fileFrames(spec.Files)
+	if err != nil {
+		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, fmt.Errorf("open session %s: the sandbox is closed", spec.Name)
+	}
+	place := slices.MinFunc(s.slots, func(a, b *slot) int { return a.sessions - b.sessions })
+	place.sessions++
+	s.next++
+	id := fmt.Sprintf("s%d", s.next)
+	s.mu.Unlock()
+	leave := func() {
+		s.mu.Lock()
+		place.sessions--
+		s.mu.Unlock()
+	}
+
+	c, err := s.cell(ctx, place, 1)
+	if err != nil {
+		leave()
+		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
+	}
+	session := &session{box: s, cell: c, id: id, spec: spec, limits: spec.Limits.Defaults(), files: files, leave: leave}
+	frame := sessionFrame{Op: "open", Session: id, Disk: session.limits.Disk, Inodes: session.limits.Inodes}
+	if err := c.order(ctx, frame); err != nil {
+		c.exit()
+		leave()
+		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
+	}
+	return session, nil
+}
+
+// fileFrames checks a session's files and puts them into an order in which parents
+// come first.
+func fileFrames(files []sandbox.File) ([]fileFrame, error) {
+	frames := make([]fileFrame, 0, len(files))
+	for _, f := range files {
+		inside := path.IsAbs(f.Path) && path.Clean(f.Path) == f.Path &&
+			(strings.HasPrefix(f.Path, "/workdir/") || strings.HasPrefix(f.Path, "/data/"))
+		switch {
+		case !inside:
+			return nil, fmt.Errorf("file %q is not below /workdir or /data", f.Path)
+		case (f.HostPath == "") == (f.Content == nil):
+			return nil, fmt.Errorf("file %s needs a host path or content, and not both", f.Path)
+		case f.HostPath == "":
+			frames = append(frames, fileFrame{Path: f.Path, Content: f.Content})
+			continue
+		}
+		host, err := filepath.Abs(f.HostPath)
+		if err == nil {
+			host, err = filepath.EvalSymlinks(host) // a link would be followed inside the cell
+		}
+		if err != nil {
+			return nil, fmt.Errorf("file %s: %w", f.Path, err)
+		}
+		frames = append(frames, fileFrame{Path: f.Path, Host: host})
+	}
+	slices.SortFunc(frames, func(a, b fileFrame) int { return strings.Compare(a.Path, b.Path) })
+	for i := range len(frames) - 1 {
+		if frames[i].Path == frames[i+1].Path {
+			return nil, fmt.Errorf("file %s is given twice", frames[i].Path)
+		}
+	}
+	return frames, nil
+}
+
+// Info implements sandbox.Sandbox.
+func (s *Sandbox) Info() sandbox.Info {
+	info := sandbox.Info{
+		Backend: "namespace", EnvironmentDigest: s.env.Digest(),
+		Controls: []string{"capabilities", "cpu", "disk", "inodes", "ipc", "memory", "mount", "net", "no_new_privs", "output",
+			"pid", "processes", "rootfs_readonly", "seccomp", "user", "uts", "wall"},
+		Missing: []string{"cgroup: memory is limited for each process and watched for the whole, not accounted by the kernel",
+			"landlock: not applied"},
+	}
+	if s.uid != 0 {
+		info.Controls = append(info.Controls, "uid")
+	} else {
+		info.Missing = append(info.Missing, "uid: programs run under this user's own id, only root can map another")
+	}
+	slices.Sort(info.Controls)
+	return info
+}
+
+// Close implements sandbox.Sandbox.
+func (s *Sandbox) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	for _, place := range s.slots {
+		place.mu.Lock()
+		if place.current != nil {
+			place.current.stop()
+		}
+		for _, c := range place.retired {
+			c.stop()
+		}
+		place.mu.Unlock()
+	}
+	s.spawn.close()
+	return nil
+}

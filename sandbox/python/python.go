@@ -1,0 +1,284 @@
+// Package python makes the interpreter environment that sandboxes run: the
+// packages of a pinned lock file for one CPython 3.11, and the sources of the warm
+// interpreter (zygote.py) that serves them.
+//
+// An environment is a folder below the cache folder,
+//
+//	env-<digest>/site/             the packages
+//	env-<digest>/environment.json  written last
+//
+// whose digest covers the lock file and the interpreter. It is never changed once
+// it is complete, so any number of processes may use it.
+package python
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The sources that a sandbox places beside the interpreter.
+var (
+	//go:embed requirements.lock
+	lock []byte
+	//go:embed zygote.py
+	Zygote []byte
+	//go:embed plain.py
+	Plain []byte
+)
+
+// The environment variables that choose another interpreter and another place.
+const (
+	InterpreterVariable = "MEDGYM_PYTHON"
+	FolderVariable      = "MEDGYM_ENV"
+)
+
+// ErrNotInstalled says that the environment has not been made yet.
+var ErrNotInstalled = errors.New("the Python environment is not installed: run medgym-data doctor --install")
+
+// ErrNoInterpreter says that there is no CPython 3.11 here.
+var ErrNoInterpreter = errors.New("no CPython 3.11 found: install python3.11, or name one in " + InterpreterVariable)
+
+const marker = "environment.json"
+
+// Environment is an installed environment.
+type Environment struct {
+	Interpreter
+	Dir  string `json:"-"`    // env-<digest>
+	Lock string `json:"lock"` // SHA-256 of the lock file
+}
+
+// Site is the folder of the packages.
+func (e Environment) Site() string { return filepath.Join(e.Dir, "site") }
+
+// Digest identifies what a program can see of the environment: the packages, the
+// interpreter and the sources that serve it.
+func (e Environment) Digest() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n", e.Lock, e.Version)
+	h.Write(Zygote)
+	h.Write(Plain)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Interpreter is a CPython on this machine.
+type Interpreter struct {
+	Executable string `json:"executable"` // the real binary, behind shims and links
+	Prefix     string `json:"prefix"`     // of its installation
+	Stdlib     string `json:"stdlib"`
+	Version    string `json:"version"` // 3.11.7
+	Pip        bool   `json:"pip"`     // whether it can install
+}
+
+const describe = `
+import importlib.util, json, os, platform, sys, sysconfig
+exe = getattr(sys, "_base_executable", sys.executable)
+print(json.dumps({"executable": os.path.realpath(exe), "prefix": sys.base_prefix,
+    "stdlib": sysconfig.get_path("stdlib"), "version": platform.python_version(),
+    "pip": importlib.util.find_spec("pip") is not None}))
+`
+
+// FindInterpreter finds a CPython 3.11, one that has pip where there are several.
+func FindInterpreter(ctx context.Context) (Interpreter, error) {
+	candidates := []string{"python3.11", "python3", "/usr/bin/python3.11", "/usr/local/bin/python3.11"}
+	named := os.Getenv(InterpreterVariable)
+	if named != "" {
+		candidates = []string{named}
+	}
+	var best Interpreter
+	for _, name := range candidates {
+		cmd := exec.CommandContext(ctx, name, "-I", "-c", describe)
+		out, err := cmd.Output()
+		if ctx.Err() != nil {
+			return best, ctx.Err()
+		}
+		var found Interpreter
+		if err != nil || json.Unmarshal(out, &found) != nil || !strings.HasPrefix(found.Version, "3.11.") {
+			if named != "" {
+				return best, fmt.Errorf("%s=%s is not a working CPython 3.11", InterpreterVariable, named)
+			}
+			continue
+		}
+		if found.Pip {
+			return found, nil
+		}
+		if best.Executable == "" {
+			best = found
+		}
+	}
+	if best.Executable == "" {
+		return best, ErrNoInterpreter
+	}
+	return best, nil
+}
+
+// Cache is the folder that holds environments.
+func Cache() (string, error) {
+	if dir := os.Getenv(FolderVariable); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find a cache folder: %w: name one in %s", err, FolderVariable)
+	}
+	return filepath.Join(dir, "medgym-data"), nil
+}
+
+// Find opens the environment that this program needs. ErrNotInstalled and
+// ErrNoInterpreter say what is missing.
+func Find(ctx context.Context) (Environment, error) {
+	env, err := locate(ctx)
+	if err != nil {
+		return Environment{}, err
+	}
+	if _, err := os.Stat(filepath.Join(env.Dir, marker)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return Environment{}, ErrNotInstalled
+		}
+		return Environment{}, fmt.Errorf("find the Python environment: %w", err)
+	}
+	return env, nil
+}
+
+// locate says where the environment is or would be.
+func locate(ctx context.Context) (Environment, error) {
+	interpreter, err := FindInterpreter(ctx)
+	if err != nil {
+		return Environment{}, err
+	}
+	cache, err := Cache()
+	if err != nil {
+		return Environment{}, err
+	}
+	sum := sha256.Sum256(lock)
+	env := Environment{Interpreter: interpreter, Lock: hex.EncodeToString(sum[:])}
+	key := sha256.Sum256([]byte(env.Lock + interpreter.Version + interpreter.Prefix))
+	env.Dir = filepath.Join(cache, "env-"+hex.EncodeToString(key[:6]))
+	return env, nil
+}
+
+// Install makes the environment where it is not there yet. What pip says goes to
+// log. Several processes may call it: one works, the others wait.
+func Install(ctx context.Context, log io.Writer) (Environment, error) {
+	env, err := locate(ctx)
+	if err != nil {
+		return env, err
+	}
+	cache := filepath.Dir(env.Dir)
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return env, fmt.Errorf("install the Python environment: %w", err)
+	}
+	unlock, err := acquire(ctx, filepath.Join(cache, "install.lock"))
+	if err != nil {
+		return env, fmt.Errorf("install the Python environment: %w", err)
+	}
+	defer unlock()
+	if _, err := os.Stat(filepath.Join(env.Dir, marker)); err == nil {
+		return env, nil
+	}
+	if !env.Pip {
+		return env, fmt.Errorf("install the Python environment: %s has no pip: install python3-pip, or name another in %s",
+			env.Executable, InterpreterVariable)
+	}
+	if err := build(ctx, env, log); err != nil {
+		return env, fmt.Errorf("install the Python environment: %w", err)
+	}
+	return env, nil
+}
+
+// build fills a folder beside and renames it when all is there.
+func build(ctx context.Context, env Environment, log io.Writer) (err error) {
+	work, err := os.MkdirTemp(filepath.Dir(env.Dir), ".install-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	requirements := filepath.Join(work, "requirements.lock")
+	if err := os.WriteFile(requirements, lock, 0o644); err != nil {
+		return err
+	}
+	site := filepath.Join(work, "site")
+	steps := [][]string{
+		{"-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-deps", "--require-hashes",
+			"--root-user-action=ignore", "--target", site, "--requirement", requirements},
+		{"-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", site},
+	}
+	for i, args := range steps {
+		cmd := exec.CommandContext(ctx, env.Executable, append([]string{"-I"}, args...)...)
+		tail := &tail{}
+		cmd.Stdout, cmd.Stderr = io.MultiWriter(log, tail), io.MultiWriter(log, tail)
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.WaitDelay = 10 * time.Second
+		// compileall frowns at files that are templates, not modules; imports decide.
+		if err := cmd.Run(); err != nil && (i == 0 || ctx.Err() != nil) {
+			return fmt.Errorf("%s: %w: %s", strings.Join(args[:3], " "), err, tail.line())
+		}
+	}
+	text, err := json.MarshalIndent(env, "", "  ")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(work, marker), append(text, '\n'), 0o644)
+	}
+	if err == nil {
+		err = os.Chmod(work, 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	// Only an incomplete folder can lie there: the marker was looked for.
+	if err := os.RemoveAll(env.Dir); err != nil {
+		return err
+	}
+	return os.Rename(work, env.Dir)
+}
+
+// acquire takes a file lock, waiting for whoever holds it.
+func acquire(ctx context.Context, path string) (release func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil // closing unlocks
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.Join(err, f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// tail keeps the last line that says something, for an error of one line.
+type tail struct{ last []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	lines := bytes.Split(p, []byte("\n"))
+	for _, line := range slices.Backward(lines) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			t.last = slices.Clone(line)
+			break
+		}
+	}
+	return len(p), nil
+}
+
+func (t *tail) line() string { return string(t.last) }
