@@ -6,6 +6,7 @@ import (
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/datasets/biocoder"
 	"github.com/medgym-data/medgym-data/datasets/biodsbench"
+	"github.com/medgym-data/medgym-data/datasets/medagentbench"
 	"github.com/medgym-data/medgym-data/datasets/medcalcbench"
 	"github.com/medgym-data/medgym-data/datasets/npowerai"
 )
@@ -15,6 +16,7 @@ func Registry() datasets.Registry {
 	return datasets.Registry{
 		biocoder.New(),
 		biodsbench.New(),
+		medagentbench.New(),
 		medcalcbench.New(),
 		npowerai.New(),
 	}

@@ -41,6 +41,9 @@ type Fixtures struct {
 	// the grader should accept. It is set where grading needs no sandbox, and asks
 	// for the grader's tests.
 	Right func(schemas.Task) []string
+	// Records is what the session's services record beside a right answer, where a
+	// source has services that record. It is part of every submission, wrong ones too.
+	Records func(schemas.Task) map[string]datasets.RawValue
 	// Synth sizes the synthetic download; 12 and 6 rows by default.
 	Synth datasets.SynthOptions
 }
@@ -538,8 +541,19 @@ func (s *suite) testGrader(t *testing.T) {
 		t.Skip("grading needs a sandbox: Fixtures.Right is not set")
 	}
 	for _, task := range s.normalize(t, s.raw(t)).Tasks {
-		s.checkGrader(t, grader, task)
+		if task.Status == schemas.StatusReady {
+			s.checkGrader(t, grader, task)
+		}
 	}
+}
+
+// submit is the submission of a program that set answer to raw.
+func (s *suite) submit(task schemas.Task, raw string) datasets.Submission {
+	sub := Submit(raw)
+	if s.fix.Records != nil {
+		sub.Records = s.fix.Records(task)
+	}
+	return sub
 }
 
 func (s *suite) checkGrader(t *testing.T, grader datasets.Grader, task schemas.Task) {
@@ -561,17 +575,17 @@ func (s *suite) checkGrader(t *testing.T, grader datasets.Grader, task schemas.T
 		refuse = append(refuse, "0", "0.0", "-0.0", `"0"`, "false")
 	}
 	for _, right := range rights {
-		if v := verdict(Submit(right)); v.Reward != 1 {
+		if v := verdict(s.submit(task, right)); v.Reward != 1 {
 			t.Errorf("%s: the right answer %.200s is refused: %s", task.TaskID, right, v.Reason)
 		}
 		for _, status := range []string{"error", "timeout", "memory", "killed", "output_limit", ""} {
-			sub := Submit(right)
+			sub := s.submit(task, right)
 			sub.Status = status
 			if verdict(sub).Reward != 0 {
 				t.Errorf("%s: a program that ended with status %q has the right answer", task.TaskID, status)
 			}
 		}
-		printed := Submit("")
+		printed := s.submit(task, "")
 		printed.Stdout = right + "\n"
 		if verdict(printed).Reward != 0 {
 			t.Errorf("%s: a printed answer passes that was never set", task.TaskID)
@@ -581,7 +595,7 @@ func (s *suite) checkGrader(t *testing.T, grader datasets.Grader, task schemas.T
 			Quote(text+" or 1"), Quote("The answer is "+text), Quote(text+"\n"+text), Quote(text+"!"))
 	}
 	for _, value := range refuse {
-		if v := verdict(Submit(value)); v.Reward != 0 {
+		if v := verdict(s.submit(task, value)); v.Reward != 0 {
 			t.Errorf("%s: %.200q passes", task.TaskID, value)
 		}
 	}
@@ -655,7 +669,7 @@ func (s *suite) testSynthesize(t *testing.T) {
 	if grader, ok := s.adapter.(datasets.Grader); ok && s.fix.Right != nil {
 		for _, task := range out.Tasks {
 			for _, right := range s.fix.Right(task) {
-				if v := Grade(t, grader, task, Submit(right)); v.Reward != 1 {
+				if v := Grade(t, grader, task, s.submit(task, right)); v.Reward != 1 {
 					t.Errorf("%s: the right answer to a synthetic task is refused: %s", task.TaskID, v.Reason)
 				}
 			}

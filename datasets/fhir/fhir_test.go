@@ -597,12 +597,11 @@ func BenchmarkSearch(b *testing.B) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	dir := writeLines(b, lines...)
 	var all []string
 	for i := range 20_000 {
 		all = append(all, strings.Replace(lines[2], `"o1"`, fmt.Sprintf(`"o%d"`, i), 1))
 	}
-	dir = writeLines(b, all...)
+	dir := writeLines(b, all...)
 	b.SetBytes(int64(20_000 * len(all[0])))
 	for b.Loop() {
 		if _, err := Load(context.Background(), dir, []string{"all.ndjson"}, Limits{}); err != nil {

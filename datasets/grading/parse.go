@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"strconv"
@@ -42,7 +43,7 @@ func Parse(raw datasets.RawValue) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("plain value: %w", err)
 	}
-	if _, err := p.dec.ReadToken(); err == nil {
+	if _, err := p.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return Value{}, errors.New("plain value: data after the value")
 	}
 	return v, nil
