@@ -29,8 +29,10 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			prepareCommand(registry),
+			exportCommand(registry),
 			sourcesCommand(registry),
 			synthCommand(registry),
+			doctorCommand(),
 			completionCommand(),
 		},
 		Writer: stdout, ErrWriter: stderr,

@@ -1,0 +1,137 @@
+package export
+
+import (
+	"strings"
+
+	"github.com/medgym-data/medgym-data/schemas"
+)
+
+// The reasons for which something is left out. They are keys of stats.json.
+const (
+	reasonNullReward   = "null_reward"    // no verdict could be had
+	reasonTaskNotReady = "task_not_ready" // its task has been found unsound since
+	reasonDuplicate    = "duplicate"      // the same row is there already
+
+	// sft, and the solved side of a pair
+	reasonNotSolved    = "not_solved"
+	reasonNoSubmission = "no_submission"       // solved, and no step says with what
+	reasonInconsistent = "inconsistent_reward" // the last submission's reward is not the trajectory's
+	reasonNoTurn       = "turn_not_found"      // a step's turn is not among the assistant's
+	reasonEmptyTurn    = "empty_turn"
+	reasonRoles        = "roles_do_not_alternate"
+	reasonToolCalls    = "native_tool_calls" // MSG has no place for them
+
+	// dpo
+	reasonUngraded      = "rejected_without_reward"
+	reasonRepeated      = "repeated_pair"  // the same mistake again in one trajectory
+	reasonNearDuplicate = "near_duplicate" // chosen and rejected hardly differ
+	reasonSingle        = "single_attempt"
+	reasonAllSolved     = "tie_all_solved"
+	reasonAllFailed     = "tie_all_failed"
+	reasonPrompts       = "prompts_differ"
+	reasonObservations  = "observations_diverge" // before any turn of the assistant does
+	reasonNoDivergence  = "no_divergence"        // one is the beginning of the other
+
+	// verifier
+	reasonNoSteps       = "no_steps"
+	reasonTooLong       = "too_long"
+	reasonContradiction = "contradicting_labels" // same prompt, YES and NO
+	reasonUnbalanced    = "balance"
+)
+
+// conversation is a trajectory's chat as MSG: an optional system turn, then user
+// and assistant in alternation. It ends before the first turn that does not fit,
+// and fault then says why.
+type conversation struct {
+	messages []schemas.Message
+	turns    []int // turns[n-1] is the place of the assistant's n-th turn
+	merged   int   // user turns that were joined to the one before
+	fault    string
+}
+
+// converse makes the conversation. Observations are user turns, and user turns in
+// a row become one.
+func converse(chat []schemas.ChatMessage) conversation {
+	var c conversation
+	for i, m := range chat {
+		last := ""
+		if len(c.messages) > 0 {
+			last = c.messages[len(c.messages)-1].Role
+		}
+		role := m.Role
+		if role == schemas.RoleTool {
+			role = schemas.RoleUser
+		}
+		switch {
+		case m.ToolCallsJSON != "":
+			c.fault = reasonToolCalls
+		case strings.TrimSpace(m.Content) == "":
+			c.fault = reasonEmptyTurn
+		case role == schemas.RoleUser && last == schemas.RoleUser:
+			c.messages[len(c.messages)-1].Content += "\n\n" + m.Content
+			c.merged++
+			continue
+		case role == schemas.RoleSystem && i == 0, role == schemas.RoleUser:
+		case role == schemas.RoleAssistant && last == schemas.RoleUser:
+			c.turns = append(c.turns, len(c.messages))
+		default:
+			c.fault = reasonRoles
+		}
+		if c.fault != "" {
+			return c
+		}
+		c.messages = append(c.messages, schemas.Message{Role: role, Content: m.Content})
+	}
+	return c
+}
+
+// place is where the assistant's n-th turn stands, from 1.
+func (c conversation) place(turn int32) (int, string) {
+	switch {
+	case turn >= 1 && int(turn) <= len(c.turns):
+		return c.turns[turn-1], ""
+	case c.fault != "":
+		return 0, c.fault
+	}
+	return 0, reasonNoTurn
+}
+
+// solution is the step that solved a trajectory, or why there is none: the last
+// submission, since that is the one whose strict reward a trajectory has.
+func solution(t schemas.Trajectory) (schemas.Step, string) {
+	if t.Reward == nil {
+		return schemas.Step{}, reasonNullReward
+	}
+	if *t.Reward != 1 {
+		return schemas.Step{}, reasonNotSolved
+	}
+	i := lastSubmission(t)
+	if i < 0 {
+		return schemas.Step{}, reasonNoSubmission
+	}
+	if r := t.Steps[i].Reward; r == nil || *r != 1 {
+		return schemas.Step{}, reasonInconsistent
+	}
+	return t.Steps[i], ""
+}
+
+// lastSubmission is the index of the last step that handed something in; -1 for none.
+func lastSubmission(t schemas.Trajectory) int {
+	for i := len(t.Steps) - 1; i >= 0; i-- {
+		if t.Steps[i].Submission != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// assistantTurns counts the turns of the assistant.
+func assistantTurns(messages []schemas.Message) int32 {
+	var n int32
+	for _, m := range messages {
+		if m.Role == schemas.RoleAssistant {
+			n++
+		}
+	}
+	return n
+}
