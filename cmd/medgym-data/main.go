@@ -17,9 +17,11 @@ import (
 
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/namespace"
 )
 
 func main() {
+	namespace.Init() // a sandbox cell begins as a copy of this program
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal drains. From then on signals have their own effect again: a
 	// second one aborts.
