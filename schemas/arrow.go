@@ -4,7 +4,7 @@ import "github.com/apache/arrow/go/v17/arrow"
 
 // Table is one table of the contract: its name and its columns as Arrow types.
 type Table struct {
-	Name  string // tasks, trajectories, or the config of a training set
+	Name  string // tasks, validation, trajectories, or the config of a training set
 	Arrow *arrow.Schema
 }
 
@@ -12,6 +12,7 @@ type Table struct {
 func Tables() []Table {
 	return []Table{
 		{"tasks", TaskSchema()},
+		{"validation", ValidationSchema()},
 		{"trajectories", TrajectorySchema()},
 		{ConfigSFT, SFTSchema()},
 		{ConfigDPO, DPOSchema()},
@@ -29,8 +30,26 @@ func TaskSchema() *arrow.Schema {
 		list("resources", arrow.StructOf(text("name"), text("kind"), text("path"), text("sha256"), int64s("bytes"))),
 		text("gold"), text("gold_kind"), text("status"), text("status_reason"),
 		text("content_sha256"), text("raw_file"), int64s("raw_line"), text("raw_sha256"), text("adapter_version"), int32s("schema_version"),
-		field("validation", arrow.StructOf(double("gold_reward"), double("noop_reward"), double("cheat_reward"), truth("flaky"), text("reason"))),
+		field("validation", validationOf()),
 	}, nil)
+}
+
+// ValidationSchema is the validation table.
+func ValidationSchema() *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{
+		text("task_id"), text("source"), text("split"), text("access_tier"), text("state"), field("validation", validationOf()),
+		list("checks", arrow.StructOf(text("kind"), text("name"), int32s("repeat"), text("status"), text("error_type"),
+			double("reward"), double("reward_upstream"), text("reason"))),
+		text("raw_file"), int64s("raw_line"), text("adapter_version"), text("grader_version"), field("sandbox", sandboxRef()), int32s("schema_version"),
+	}, nil)
+}
+
+func validationOf() arrow.DataType {
+	return arrow.StructOf(double("gold_reward"), double("noop_reward"), double("cheat_reward"), truth("flaky"), text("reason"))
+}
+
+func sandboxRef() arrow.DataType {
+	return arrow.StructOf(text("backend"), text("environment_digest"), list("controls", arrow.BinaryTypes.String))
 }
 
 // TrajectorySchema is the trajectories table.
@@ -48,8 +67,7 @@ func TrajectorySchema() *arrow.Schema {
 		text("answer_seen"), text("feedback"),
 		int64s("prompt_tokens"), int64s("completion_tokens"), double("cost_usd"), double("wall_s"),
 		field("created_at", &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}),
-		field("sandbox", arrow.StructOf(text("backend"), text("environment_digest"), list("controls", arrow.BinaryTypes.String))),
-		text("grader_version"), int32s("schema_version"),
+		field("sandbox", sandboxRef()), text("grader_version"), int32s("schema_version"),
 	}, nil)
 }
 

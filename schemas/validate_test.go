@@ -28,6 +28,15 @@ func goodTask() schemas.Task {
 		Status: schemas.StatusReady, GoldKind: schemas.GoldNone, SchemaVersion: schemas.Ptr(schemas.Version)}
 }
 
+func goodValidation() schemas.TaskValidation {
+	zero, one := schemas.Ptr(0.0), schemas.Ptr(1.0)
+	return schemas.TaskValidation{TaskID: "s/train/1", Source: "s", Split: schemas.SplitTrain, AccessTier: schemas.TierOpen,
+		State:         schemas.ValidationProved,
+		Validation:    schemas.Validation{GoldReward: one, NoopReward: zero, CheatReward: zero, Flaky: schemas.Ptr(false)},
+		Checks:        []schemas.Check{{Kind: schemas.CheckGold, Repeat: schemas.Ptr(int32(0)), Status: "ok", Reward: one, RewardUpstream: one}},
+		SchemaVersion: schemas.Ptr(schemas.Version)}
+}
+
 func goodTrajectory() schemas.Trajectory {
 	return schemas.Trajectory{TrajectoryID: "t", TaskID: "s/train/1", Source: "s", Split: schemas.SplitTrain,
 		AccessTier: schemas.TierOpen, RunID: "r", Attempt: schemas.Ptr(int32(0)), Policy: schemas.Policy{Kind: "reference"},
@@ -52,6 +61,7 @@ func TestValidate(t *testing.T) {
 	type row interface{ Validate() error }
 	task := func(f func(*schemas.Task)) row { r := goodTask(); f(&r); return r }
 	traj := func(f func(*schemas.Trajectory)) row { r := goodTrajectory(); f(&r); return r }
+	valid := func(f func(*schemas.TaskValidation)) row { r := goodValidation(); f(&r); return r }
 	sft := func(turns ...string) row { return schemas.SFT{Prefix: goodPrefix(), Messages: chat(turns...)} }
 	dpo := func(f func(*schemas.DPO)) row { r := goodDPO(); f(&r); return r }
 	verifier := func(f func(*schemas.Verifier)) row { r := goodVerifier(); f(&r); return r }
@@ -69,6 +79,18 @@ func TestValidate(t *testing.T) {
 		{"task version", task(func(r *schemas.Task) { r.SchemaVersion = nil }), "schema_version"},
 		{"task UTF-8", task(func(r *schemas.Task) { r.Resources = []schemas.Resource{{Name: "\xff"}} }), "Resources.0.Name.text is not UTF-8"},
 		{"task action", task(func(r *schemas.Task) { r.Actions = []string{"debug"} }), "actions has an unknown value"},
+
+		{"validation", goodValidation(), ""},
+		{"validation state", valid(func(r *schemas.TaskValidation) { r.State = "fine" }), "state has an unknown value"},
+		{"proved without a gold reward", valid(func(r *schemas.TaskValidation) { r.Validation.GoldReward = nil }), "validation.gold_reward is not 1"},
+		{"proved with a cheat", valid(func(r *schemas.TaskValidation) { r.Validation.CheatReward = schemas.Ptr(1.0) }), "validation.cheat_reward is not 0"},
+		{"proved with doing nothing", valid(func(r *schemas.TaskValidation) { r.Validation.NoopReward = schemas.Ptr(1.0) }), "validation.noop_reward is not 0"},
+		{"proved and flaky", valid(func(r *schemas.TaskValidation) { r.Validation.Flaky = schemas.Ptr(true) }), "validation.flaky is true"},
+		{"proved with a reason", valid(func(r *schemas.TaskValidation) { r.Validation.Reason = "odd" }), "validation.reason must say"},
+		{"quarantined without a reason", valid(func(r *schemas.TaskValidation) { r.State = schemas.ValidationQuarantined }), "validation.reason must say"},
+		{"check kind", valid(func(r *schemas.TaskValidation) { r.Checks[0].Kind = "" }), "checks[0] is of an unknown kind"},
+		{"check reward", valid(func(r *schemas.TaskValidation) { r.Checks[0].Reward = schemas.Ptr(2.0) }), "checks[0] has a reward outside"},
+		{"check UTF-8", valid(func(r *schemas.TaskValidation) { r.Checks[0].ErrorType = "\xff" }), "Checks.0.ErrorType.text is not UTF-8"},
 
 		{"trajectory", goodTrajectory(), ""},
 		{"infra error", traj(func(r *schemas.Trajectory) {
