@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/urfave/cli/v2"
+
+	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/rollout"
+)
+
+// rolloutCommand samples trajectories at the tasks of a run folder.
+func rolloutCommand(registry datasets.Registry) *cli.Command {
+	return &cli.Command{
+		Name:  "rollout",
+		Usage: "sample trajectories: attempts at every task, run in the sandbox and graded",
+		Flags: runFlags(append(sandboxFlags(),
+			&cli.StringFlag{Name: "policy", Value: "reference", EnvVars: []string{"MEDGYM_POLICY"}, Usage: "who plays the agent: reference (gold solutions, with seeded mistakes)"},
+			&cli.IntFlag{Name: "attempts", Aliases: []string{"k"}, Value: 4, Usage: "attempts at each task"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same trajectories"},
+			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},
+			&cli.StringSliceFlag{Name: "split", Usage: "only this split, train or test; may be repeated"},
+			&cli.IntFlag{Name: "max-tasks", Usage: "at most so many tasks of each source, drawn by the seed"},
+			&cli.StringFlag{Name: "feedback", Value: schemas.FeedbackStopOnSuccess, Usage: "stop_on_success: a verdict after every submission; submit_once: the first submission is final, without one"},
+			&cli.IntFlag{Name: "turns", Value: 15, Usage: "replies in an attempt"},
+			&cli.DurationFlag{Name: "timeout", Value: 120 * time.Second, Usage: "run time of one program"},
+			&cli.StringFlag{Name: "shard", Usage: "only part i of n of the attempts, i/n with i from 0"},
+			&cli.DurationFlag{Name: "drain", Value: 20 * time.Second, Usage: "how long attempts in flight may go on after Ctrl-C"},
+		)...),
+		Action: func(c *cli.Context) (err error) {
+			stage, err := rolloutStage(c, registry)
+			if err != nil {
+				return usageError{err}
+			}
+			run, err := openPrepared(c)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, run.Close()) }()
+			res, err := run.Do(c.Context, stage)
+			if err != nil {
+				return err
+			}
+			return printRollout(c, res)
+		},
+	}
+}
+
+func rolloutStage(c *cli.Context, registry datasets.Registry) (pipeline.Stage, error) {
+	opts := rollout.Options{
+		Registry: registry, Sources: c.StringSlice("source"), Splits: c.StringSlice("split"), MaxTasks: c.Int("max-tasks"),
+		K: c.Int("attempts"), Seed: c.Uint64("seed"), Feedback: c.String("feedback"),
+		Limits:      rollout.Limits{Turns: c.Int("turns"), Execution: c.Duration("timeout")},
+		Concurrency: c.Int("concurrency"), Drain: c.Duration("drain"),
+		Sandbox: func(context.Context) (sandbox.Sandbox, error) { return openSandbox(c) },
+	}
+	switch name := c.String("policy"); name {
+	case "reference":
+		opts.Policies = rollout.Reference(registry, opts.Feedback)
+	default:
+		return pipeline.Stage{}, fmt.Errorf("--policy %q is not known; known: reference", name)
+	}
+	if opts.Limits.Turns < 1 || opts.Limits.Execution <= 0 {
+		return pipeline.Stage{}, errors.New("--turns and --timeout have to be above zero")
+	}
+	var err error
+	if opts.Shard, opts.Shards, err = parseShard(c.String("shard")); err != nil {
+		return pipeline.Stage{}, err
+	}
+	return rollout.Stage(opts)
+}
+
+// parseShard reads i/n; empty is the whole.
+func parseShard(s string) (i, n int, err error) {
+	if s == "" {
+		return 0, 0, nil
+	}
+	left, right, ok := strings.Cut(s, "/")
+	if i, err = strconv.Atoi(left); err != nil || !ok {
+		return 0, 0, fmt.Errorf("--shard %q is not i/n", s)
+	}
+	if n, err = strconv.Atoi(right); err != nil || n < 1 {
+		return 0, 0, fmt.Errorf("--shard %q is not i/n", s)
+	}
+	return i, n, nil
+}
+
+// openPrepared opens a run folder that prepare has made; a slip of the path makes
+// none.
+func openPrepared(c *cli.Context) (*pipeline.Run, error) {
+	dir := c.Path("dir")
+	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); errors.Is(err, fs.ErrNotExist) {
+		return nil, pipeline.BadInput(dir, 0, "is no run folder", "run prepare first, or name the folder with --dir")
+	}
+	return openRun(c)
+}
+
+// summaryOf reads a value of a stage's summary.
+func summaryOf[T any](res pipeline.StageResult, key string) (T, error) {
+	var v T
+	data, err := json.Marshal(res.Summary[key])
+	if err == nil {
+		err = json.Unmarshal(data, &v)
+	}
+	if err != nil {
+		return v, fmt.Errorf("summary %s: %w", key, err)
+	}
+	return v, nil
+}
+
+// bySource reads the summaries of the sources, and the sum under "all".
+func bySource[T any](res pipeline.StageResult) (ids []string, sources map[string]T, all T, err error) {
+	sources = map[string]T{}
+	for _, key := range slices.Sorted(maps.Keys(res.Summary)) {
+		if _, ok := res.Summary[key].(map[string]any); !ok {
+			continue
+		}
+		v, err := summaryOf[T](res, key)
+		if err != nil {
+			return nil, nil, all, err
+		}
+		if key == "all" {
+			all = v
+			continue
+		}
+		ids = append(ids, key)
+		sources[key] = v
+	}
+	return ids, sources, all, nil
+}
+
+func printRollout(c *cli.Context, res pipeline.StageResult) error {
+	if c.Bool("json") {
+		return printJSON(c, res)
+	}
+	ids, sources, all, err := bySource[rollout.SourceSummary](res)
+	if err != nil {
+		return err
+	}
+	resumed, err := summaryOf[int](res, "resumed")
+	if err != nil {
+		return err
+	}
+	outcomes := slices.DeleteFunc(slices.Clone(schemas.Outcomes), func(o schemas.Outcome) bool { return all.Outcomes[o] == 0 })
+	header := []any{"source", "tasks", "not ready", "no play", "attempts"}
+	for _, o := range outcomes {
+		header = append(header, o)
+	}
+	t := newTable(c.App.Writer, append(header, "solved", "upstream", "turns")...)
+	line := func(name string, s rollout.SourceSummary) table.Row {
+		notReady := -s.Tasks[schemas.StatusReady]
+		for _, n := range s.Tasks {
+			notReady += n
+		}
+		row := table.Row{name, s.Chosen, notReady, s.NoPlay, s.Attempts}
+		for _, o := range outcomes {
+			row = append(row, s.Outcomes[o])
+		}
+		return append(row, share(s.Solved, s.Graded), share(s.Upstream, s.Graded), ratio(s.Turns, s.Attempts))
+	}
+	for _, id := range ids {
+		t.AppendRow(line(id, sources[id]))
+	}
+	t.AppendFooter(line("all", all))
+	t.Render()
+	fmt.Fprintf(c.App.Writer, "graded: %d of %d attempts (%s); finished by an earlier run: %d\n", all.Graded, all.Attempts, share(all.Graded, all.Attempts), resumed)
+	if res.Skipped {
+		fmt.Fprintln(c.App.Writer, "unchanged: these trajectories were there already")
+	}
+	return nil
+}
+
+// printJSON prints what a stage did.
+func printJSON(c *cli.Context, res pipeline.StageResult) error {
+	enc := json.NewEncoder(c.App.Writer)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		Skipped bool                  `json:"skipped"`
+		Summary map[string]any        `json:"summary"`
+		Outputs []pipeline.FileDigest `json:"outputs"`
+	}{res.Skipped, res.Summary, res.Outputs})
+}
+
+// share is n of total in per cent.
+func share(n, total int) string {
+	if total == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(total))
+}
+
+func ratio(n, total int) string {
+	if total == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", float64(n)/float64(total))
+}
