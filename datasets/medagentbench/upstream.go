@@ -1,6 +1,8 @@
 package medagentbench
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -25,9 +27,18 @@ const (
 	releaseMinute  = "2023-11-13T10:15"
 	releaseMorning = "2023-11-14T08:"
 	releaseSubject = "Patient/S2380121" // of task3: right for 1 of its 30 items
+
+	// releaseNote is the SHA-256 of task8's note, which is one text in all published
+	// rows.
+	releaseNote = "2653d8f49bab2f3e12e6b4e1f21eb3a12496948822722c4a103a1ec35cf00889"
 )
 
 func releaseClock() time.Time { return time.Date(2023, 11, 13, 10, 15, 0, 0, time.UTC) }
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
 
 func releaseAge(birthDate string) release {
 	born, err := time.Parse(time.DateOnly, birthDate)
@@ -121,9 +132,7 @@ func upstream(ans answer, sub datasets.Submission) bool {
 			"dosageInstruction", "route", "IV", "doseAndRate", "doseQuantity", "rateQuantity", "value", r.Dose, "unit", "g", "h",
 			"status", "active", "intent", "order", "subject", "reference", subject) && (text == r.Text || has("[]"))
 	case referPatient:
-		// The note is the row's own: it is the same in all published rows, and in the
-		// release's check.
-		return has(fhir.BaseURL+"ServiceRequest", "resourceType", systemSNOMED, "306181000000106", releaseNow, "status", "active",
+		return digest(q.Text) == releaseNote && has(fhir.BaseURL+"ServiceRequest", "resourceType", systemSNOMED, "306181000000106", releaseNow, "status", "active",
 			"intent", "order", "priority", "stat", q.Text, "note", "text", "reference", subject)
 	case givePotassium:
 		return !r.Fails && has(fhir.BaseURL+"MedicationRequest", "resourceType", "medicationCodeableConcept", "coding", "system", systemNDC,
