@@ -4,7 +4,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VULNDB ?= https://vuln.go.dev
 FUZZTIME ?= 5s
 
-.PHONY: build test race lint generate check-generate fuzz-short clean
+.PHONY: build test race lint generate check-generate fuzz-short interop clean
 
 build:
 	go build -trimpath -o bin/medgym-data ./cmd/medgym-data
@@ -39,6 +39,12 @@ fuzz-short:
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$(dirname $$file); n=$$((n+1)); \
 		done; \
 	done; echo "fuzz-short: $$n targets"
+
+# Reads Parquet files with pyarrow, DuckDB, polars and datasets, which it installs in
+# the cache folder the first time: those of a test, and those of the run folder RUN.
+interop:
+	go test -tags interop -count=1 ./scripts/interop
+	@if [ -n "$(RUN)" ]; then go run ./scripts/interop --dir "$(RUN)"; fi
 
 clean:
 	rm -rf bin

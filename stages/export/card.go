@@ -85,7 +85,8 @@ type cardConfig struct {
 	Name    string
 	Default bool
 	Sets    []Set
-	Bytes   int64
+	// Bytes is the size of the files, RowBytes that of the rows in memory, about.
+	Bytes, RowBytes int64
 }
 
 func writeCard(r Report, registry datasets.Registry) ([]byte, error) {
@@ -96,6 +97,7 @@ func writeCard(r Report, registry datasets.Registry) ([]byte, error) {
 			if s.Config == config && s.Rows > 0 {
 				entry.Sets = append(entry.Sets, s)
 				entry.Bytes += s.Bytes
+				entry.RowBytes += s.RowBytes
 				c.Rows += s.Rows
 			}
 		}

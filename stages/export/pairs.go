@@ -47,15 +47,16 @@ func (b *builder) intermediate(out *built, task taskInfo, t schemas.Trajectory, 
 		if reason == "" && wrong.Reward == nil {
 			reason = reasonUngraded
 		}
-		text := words(stepText(wrong))
-		switch {
-		case reason != "":
+		if reason != "" {
 			drop(reason)
 			continue
+		}
+		text := words(turnText(t, turn, c.messages[at]))
+		switch {
 		case slices.ContainsFunc(before, func(other []string) bool { return slices.Equal(text, other) }):
 			drop(reasonRepeated)
 			continue
-		case similar(words(stepText(solving)), text, b.opts.MaxSimilarity):
+		case similar(words(turnText(t, schemas.Value(solving.Turn), c.messages[right])), text, b.opts.MaxSimilarity):
 			drop(reasonNearDuplicate)
 			continue
 		}

@@ -56,6 +56,7 @@ type Set struct {
 	Rows       int64            `json:"rows"`
 	Candidates int64            `json:"candidates"` // trajectories; for dpo wrong submissions and tasks
 	Bytes      int64            `json:"bytes"`
+	RowBytes   int64            `json:"row_bytes"` // uncompressed, by the rows' own estimate
 	Files      []SetFile        `json:"files"`
 	Sources    map[string]int64 `json:"rows_by_source"`
 	Turns      Lengths          `json:"turns"`
@@ -282,7 +283,7 @@ func policies(counts map[[3]string]int64, strategy, split string) map[string]int
 
 // rowFigures are counted in the files of a set.
 type rowFigures struct {
-	rows          int64
+	rows, bytes   int64
 	sources       map[string]int64
 	turns, tokens histogram
 	labels        map[[2]string]*Labels // source, mix
@@ -299,8 +300,9 @@ func newRowFigures() *rowFigures {
 		labels: map[[2]string]*Labels{}, pairs: map[string]*pairFigures{}}
 }
 
-func (f *rowFigures) add(p schemas.Prefix) {
+func (f *rowFigures) add(p schemas.Prefix, size int64) {
 	f.rows++
+	f.bytes += size
 	f.sources[p.Source]++
 	f.turns[p.NTurns]++
 	f.tokens[p.NTokens]++

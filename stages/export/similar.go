@@ -7,12 +7,12 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 )
 
-// turnText is what the assistant's turn does; the turn itself where no step came
-// of it.
+// turnText is what the assistant's turn does; the turn itself where it was no
+// action.
 func turnText(t schemas.Trajectory, turn int32, message schemas.Message) string {
 	text := ""
 	for _, s := range t.Steps {
-		if schemas.Value(s.Turn) == turn && s.Action != "" {
+		if schemas.Value(s.Turn) == turn && s.ParamsJSON != "" {
 			text += stepText(s) + "\n"
 		}
 	}

@@ -258,17 +258,17 @@ func (s *splitSets) publish(ctx context.Context, config string) (Set, []Pairs, e
 	switch config {
 	case schemas.ConfigSFT:
 		files, err = shards(ctx, s, config, func(r schemas.SFT) string { return r.TaskID }, 1, nil,
-			func(r schemas.SFT) { figures.add(r.Prefix) })
+			func(r schemas.SFT) { figures.add(r.Prefix, r.Size()) })
 	case schemas.ConfigDPO:
 		files, err = shards(ctx, s, config, func(r schemas.DPO) string { return r.TaskID }, 1, nil,
 			func(r schemas.DPO) {
-				figures.add(r.Prefix)
+				figures.add(r.Prefix, r.Size())
 				figures.addPair(r.Strategy, int32(s.build.replyTokens(r.Chosen)), int32(s.build.replyTokens(r.Rejected)))
 			})
 	case schemas.ConfigVerifier:
 		files, err = shards(ctx, s, config, func(r schemas.Verifier) string { return r.TaskID }, s.balance.part(), s.balance.keeps,
 			func(r schemas.Verifier) {
-				figures.add(r.Prefix)
+				figures.add(r.Prefix, r.Size())
 				figures.addLabel(r)
 			})
 	}
@@ -280,7 +280,7 @@ func (s *splitSets) publish(ctx context.Context, config string) (Set, []Pairs, e
 
 // figures puts a set's counts together.
 func (s *splitSets) figures(config string, files []pq.File, f *rowFigures) (Set, []Pairs, error) {
-	set := Set{Config: config, Split: s.split, Rows: f.rows, Candidates: s.tally.candidates[[2]string{config, s.split}], Files: []SetFile{},
+	set := Set{Config: config, Split: s.split, Rows: f.rows, Candidates: s.tally.candidates[[2]string{config, s.split}], RowBytes: f.bytes, Files: []SetFile{},
 		Sources: f.sources, Turns: f.turns.lengths(), Tokens: f.tokens.lengths(), Over: f.tokens.over(),
 		Drops: s.tally.dropsOf(config, s.split), Labels: f.labelList()}
 	switch config {
