@@ -1,32 +1,43 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/urfave/cli/v2"
 
 	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/ingest"
 	"github.com/medgym-data/medgym-data/stages/normalize"
+	"github.com/medgym-data/medgym-data/stages/validate"
 )
 
-// prepareCommand makes the task corpus from raw downloads.
+// prepareCommand makes the task corpus from raw downloads and proves its labels.
 func prepareCommand(registry datasets.Registry) *cli.Command {
 	return &cli.Command{
 		Name:  "prepare",
-		Usage: "make the task corpus from raw downloads",
-		Flags: runFlags(
+		Usage: "make the task corpus from raw downloads, and prove its labels in the sandbox",
+		Flags: append(runFlags(
 			&cli.PathFlag{Name: "raw", Required: true, EnvVars: []string{"MEDGYM_RAW"}, Usage: "raw folder: one folder per source id"},
 			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},
 			&cli.PathFlag{Name: "fhir", Usage: "folder with FHIR Bulk Data NDJSON for medagentbench"},
 			&cli.StringFlag{Name: "fhir-url", Usage: "base URL of a FHIR R4 server for medagentbench"},
 			&cli.BoolFlag{Name: "ignore-unknown", Usage: "pass over files of no known layout"},
-		),
+			&cli.BoolFlag{Name: "no-validate", Usage: "leave the labels unproved: no sandbox is needed"},
+			&cli.IntFlag{Name: "gold-repeats", Value: 2, Usage: "how often each gold solution is run, to find flaky ones"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the random numbers of the programs that prove labels"},
+		), sandboxFlags()...),
 		Action: func(c *cli.Context) (err error) {
 			if _, err := registry.Select(c.StringSlice("source")...); err != nil {
 				return usageError{err}
@@ -43,6 +54,16 @@ func prepareCommand(registry datasets.Registry) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if c.Int("gold-repeats") < 1 {
+				return usageError{fmt.Errorf("--gold-repeats is %d, must be at least 1", c.Int("gold-repeats"))}
+			}
+			proof, err := validate.Stage(validate.Options{
+				Registry: registry, Repeats: c.Int("gold-repeats"), Seed: c.Uint64("seed"), Concurrency: c.Int("concurrency"),
+				Sandbox: func(context.Context) (sandbox.Sandbox, error) { return openSandbox(c) },
+			})
+			if err != nil {
+				return err
+			}
 			run, err := openRun(c)
 			if err != nil {
 				return err
@@ -54,39 +75,109 @@ func prepareCommand(registry datasets.Registry) *cli.Command {
 			if _, err := run.Do(c.Context, normalize.Stage(registry)); err != nil {
 				return err
 			}
-			return printTasks(c, run.Path("tasks", "report.json"))
+			if !c.Bool("no-validate") {
+				if _, err := run.Do(c.Context, proof); errors.Is(err, sandbox.ErrUnavailable) {
+					return fmt.Errorf("%w (the tasks are made; with --no-validate they stay unproved and no sandbox is needed)", err)
+				} else if err != nil {
+					return err
+				}
+			}
+			return printPrepared(c, run)
 		},
 	}
 }
 
-func printTasks(c *cli.Context, path string) error {
+// prepared is the output of prepare --json.
+type prepared struct {
+	Tasks      normalize.Report `json:"tasks"`
+	Validation *validate.Report `json:"validation"` // null with --no-validate
+}
+
+func printPrepared(c *cli.Context, run *pipeline.Run) error {
+	var out prepared
+	if err := readReport(run.Path("tasks", "report.json"), &out.Tasks); err != nil {
+		return err
+	}
+	if !c.Bool("no-validate") {
+		if err := readReport(run.Path("validation", "report.json"), &out.Validation); err != nil {
+			return err
+		}
+	}
+	if c.Bool("json") {
+		return json.NewEncoder(c.App.Writer).Encode(out)
+	}
+	printTasks(c.App.Writer, out.Tasks)
+	if out.Validation != nil {
+		printValidation(c.App.Writer, *out.Validation)
+	}
+	return nil
+}
+
+func readReport(path string, v any) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read report: %w", err)
 	}
-	if c.Bool("json") {
-		_, err := c.App.Writer.Write(data)
-		return err
-	}
-	var report normalize.Report
-	if err := json.Unmarshal(data, &report); err != nil {
-		return fmt.Errorf("read report: %w", err)
-	}
-	t := table.NewWriter()
-	t.SetOutputMirror(c.App.Writer)
-	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"source", "layout", "raw rows", "tasks", "ready", "missing resources", "ungradable", "rejected"})
-	var raw, tasks, ready, missing, ungradable, rejected int
-	for _, s := range report.Sources {
-		row := []int{s.RawRows, s.Tasks, s.ByStatus[schemas.StatusReady], s.ByStatus[schemas.StatusMissingResources],
-			s.ByStatus[schemas.StatusUngradable], s.RejectedRows()}
-		t.AppendRow(table.Row{s.Source, s.Layout, row[0], row[1], row[2], row[3], row[4], row[5]})
-		raw, tasks, ready, missing, ungradable, rejected = raw+row[0], tasks+row[1], ready+row[2], missing+row[3], ungradable+row[4], rejected+row[5]
-	}
-	t.AppendFooter(table.Row{"all", "", raw, tasks, ready, missing, ungradable, rejected})
-	t.Render()
-	if rejected > 0 {
-		fmt.Fprintf(c.App.Writer, "rejected rows with their reasons: %s\n", "tasks/rejected.jsonl")
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("read report %s: %w", path, err)
 	}
 	return nil
+}
+
+func newTable(out io.Writer, header ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(out)
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header, t.Style().Format.Footer = text.FormatDefault, text.FormatDefault
+	t.AppendHeader(header)
+	return t
+}
+
+func printTasks(out io.Writer, report normalize.Report) {
+	t := newTable(out, "source", "layout", "raw rows", "tasks", "ready", "missing resources", "ungradable", "rejected")
+	var sum [6]int
+	for _, s := range report.Sources {
+		row := [6]int{s.RawRows, s.Tasks, s.ByStatus[schemas.StatusReady], s.ByStatus[schemas.StatusMissingResources],
+			s.ByStatus[schemas.StatusUngradable], s.RejectedRows()}
+		t.AppendRow(table.Row{s.Source, s.Layout, row[0], row[1], row[2], row[3], row[4], row[5]})
+		for i, n := range row {
+			sum[i] += n
+		}
+	}
+	t.AppendFooter(table.Row{"all", "", sum[0], sum[1], sum[2], sum[3], sum[4], sum[5]})
+	t.Render()
+	if rejected := sum[5]; rejected > 0 {
+		fmt.Fprintf(out, "%d raw rows were rejected: tasks/rejected.jsonl has each with its reason\n", rejected)
+	}
+}
+
+func printValidation(out io.Writer, report validate.Report) {
+	t := newTable(out, "source", "checked", "proved", "quarantined", "unproved", "gold right", "gold failed", "most common reason")
+	var sum [6]int
+	for _, s := range report.Sources {
+		row := [6]int{s.Checked, s.Proved, s.Quarantined, s.Unproved, s.GoldRight, s.GoldFailed}
+		t.AppendRow(table.Row{s.Source, row[0], row[1], row[2], row[3], row[4], row[5], mostCommon(s.ByReason)})
+		for i, n := range row {
+			sum[i] += n
+		}
+	}
+	t.AppendFooter(table.Row{"all", sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], ""})
+	t.Render()
+	if n := sum[2] + sum[3]; n > 0 {
+		fmt.Fprintf(out, "%d tasks are not proved: validation/report.json has each with its reason\n", n)
+	}
+}
+
+// mostCommon names the reason with the highest count, the first by name of several.
+func mostCommon(reasons map[string]int) string {
+	best := ""
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		if best == "" || reasons[reason] > reasons[best] {
+			best = reason
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s (%d)", best, reasons[best])
 }
