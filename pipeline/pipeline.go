@@ -139,3 +139,15 @@ func (r *Run) Path(elem ...string) string {
 
 // ID is the run's id, stable for the folder.
 func (r *Run) ID() string { return r.manifest.RunID }
+
+// Done says whether a stage has published its output.
+func (r *Run) Done(stage string) bool {
+	rec := r.manifest.Stages[stage]
+	return rec != nil && rec.Done != nil
+}
+
+// Exists says whether dir is a run folder already. Open would make one of it.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, manifestName))
+	return err == nil
+}

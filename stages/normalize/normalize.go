@@ -54,6 +54,7 @@ type rejected struct {
 	Source string          `json:"source"`
 	File   string          `json:"file"`
 	Line   int64           `json:"line"`
+	Split  string          `json:"split"`
 	Reason datasets.Reason `json:"reason"`
 	Detail string          `json:"detail"`
 	SHA256 string          `json:"raw_sha256,omitempty"`
@@ -213,7 +214,7 @@ func (c *collector) Reject(row datasets.Row, reason datasets.Reason, detail stri
 }
 
 func (c *collector) reject(row datasets.Row, reason datasets.Reason, detail string) {
-	c.rejected = append(c.rejected, rejected{Source: c.spec.ID, File: row.File, Line: row.Line, Reason: reason, Detail: detail, SHA256: row.SHA256})
+	c.rejected = append(c.rejected, rejected{Source: c.spec.ID, File: row.File, Line: row.Line, Split: row.Split, Reason: reason, Detail: detail, SHA256: row.SHA256})
 	c.report.Rejected[string(reason)]++
 }
 

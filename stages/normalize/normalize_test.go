@@ -219,7 +219,7 @@ func TestEveryRowIsAccountedFor(t *testing.T) {
 		{Line: 11, Reason: datasets.ReasonTooLong, Detail: "68157442 bytes, at most 67108864 are read"},
 	}
 	for i := range want {
-		want[i].Source, want[i].File = "src", trainRows
+		want[i].Source, want[i].File, want[i].Split = "src", trainRows, schemas.SplitTrain
 		content := strings.TrimSuffix(strings.TrimPrefix(lines[want[i].Line-1], "\xef\xbb\xbf"), "\r")
 		sum := sha256.Sum256([]byte(content))
 		want[i].SHA256 = hex.EncodeToString(sum[:])

@@ -36,6 +36,8 @@ type Report struct {
 	Tasks        *Tasks         `json:"tasks"`
 	Trajectories *Trajectories  `json:"trajectories"`
 	TrainingSets []*TrainingSet `json:"training_sets"`
+
+	restricted bool // counts rows that are not open
 }
 
 // Tasks are the figures of the tasks table and the reject ledger.
@@ -166,6 +168,8 @@ type Collector struct {
 	tried        map[string]*attempts // by task id
 
 	sets map[[3]string]*TrainingSet
+
+	restricted bool
 }
 
 // New makes a collector. The specs give the expected counts and the order of
@@ -201,6 +205,7 @@ func (c *Collector) sourceTasks(source, split string) *SourceTasks {
 
 // Task counts one row of the tasks table.
 func (c *Collector) Task(t schemas.Task) {
+	c.restricted = c.restricted || t.AccessTier != schemas.TierOpen
 	st := c.sourceTasks(t.Source, t.Split)
 	st.Tasks++
 	switch t.Status {
@@ -242,6 +247,7 @@ func newSourceTrajectories(source string) *SourceTrajectories {
 
 // Trajectory counts one row of the trajectories table.
 func (c *Collector) Trajectory(t schemas.Trajectory) {
+	c.restricted = c.restricted || t.AccessTier != schemas.TierOpen
 	for _, source := range []string{t.Source, All} {
 		entry(c.trajectories, source, func() *SourceTrajectories { return newSourceTrajectories(source) }).add(t)
 	}
@@ -309,6 +315,7 @@ func addTo(d *Dist, v *int64) {
 
 // TrainingRow counts one row of a training set.
 func (c *Collector) TrainingRow(tier, config, split string, row schemas.Prefix) {
+	c.restricted = c.restricted || tier != schemas.TierOpen
 	set := entry(c.sets, [3]string{tier, config, split}, func() *TrainingSet {
 		return &TrainingSet{Tier: tier, Config: config, Split: split, Sources: map[string]int{}, Turns: &Dist{}, Tokens: &Dist{}}
 	})
@@ -324,7 +331,7 @@ func (c *Collector) TrainingRow(tier, config, split string, row schemas.Prefix) 
 
 // Report makes the figures of what was counted so far.
 func (c *Collector) Report() Report {
-	return Report{Version: Version, Tasks: c.tasksReport(), Trajectories: c.trajectoriesReport(), TrainingSets: c.setsReport()}
+	return Report{Version: Version, Tasks: c.tasksReport(), Trajectories: c.trajectoriesReport(), TrainingSets: c.setsReport(), restricted: c.restricted}
 }
 
 // order puts sources as the registry does, unknown ones after, the sum last.
