@@ -29,7 +29,10 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		},
 		Commands: []*cli.Command{
 			prepareCommand(registry),
+			rolloutCommand(registry),
+			gradeCommand(registry),
 			exportCommand(registry),
+			statsCommand(registry),
 			sourcesCommand(registry),
 			synthCommand(registry),
 			doctorCommand(),
@@ -76,6 +79,15 @@ func version() string {
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// requireRun refuses a folder that is no run folder yet, for commands that do not
+// begin one.
+func requireRun(c *cli.Context) error {
+	if dir := c.Path("dir"); !pipeline.Exists(dir) {
+		return pipeline.BadInput(dir, 0, "is not a run folder", "name one with --dir, or run medgym-data prepare first")
+	}
+	return nil
+}
 
 // openRun opens the run folder that --dir names, with logs and progress as the
 // global flags say.

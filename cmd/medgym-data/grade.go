@@ -31,7 +31,10 @@ func gradeCommand(registry datasets.Registry) *cli.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			run, err := openPrepared(c)
+			if err := requireRun(c); err != nil {
+				return err
+			}
+			run, err := openRun(c)
 			if err != nil {
 				return err
 			}

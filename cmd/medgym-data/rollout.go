@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +33,7 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},
 			&cli.StringSliceFlag{Name: "split", Usage: "only this split, train or test; may be repeated"},
 			&cli.IntFlag{Name: "max-tasks", Usage: "at most so many tasks of each source, drawn by the seed"},
+			&cli.BoolFlag{Name: "keep-quarantined", Usage: "sample the tasks too whose labels prepare found to be wrong"},
 			&cli.StringFlag{Name: "feedback", Value: schemas.FeedbackStopOnSuccess, Usage: "stop_on_success: a verdict after every submission; submit_once: the first submission is final, without one"},
 			&cli.IntFlag{Name: "turns", Value: 15, Usage: "replies in an attempt"},
 			&cli.DurationFlag{Name: "timeout", Value: 120 * time.Second, Usage: "run time of one program"},
@@ -43,15 +41,26 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 			&cli.DurationFlag{Name: "drain", Value: 20 * time.Second, Usage: "how long attempts in flight may go on after Ctrl-C"},
 		)...),
 		Action: func(c *cli.Context) (err error) {
-			stage, err := rolloutStage(c, registry)
+			opts, err := rolloutOptions(c, registry)
+			if err == nil {
+				_, err = rollout.Stage(opts)
+			}
 			if err != nil {
 				return usageError{err}
 			}
-			run, err := openPrepared(c)
+			if err := requireRun(c); err != nil {
+				return err
+			}
+			run, err := openRun(c)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, run.Close()) }()
+			opts.Validated = run.Done("validate") && !c.Bool("keep-quarantined")
+			stage, err := rollout.Stage(opts)
+			if err != nil {
+				return err
+			}
 			res, err := run.Do(c.Context, stage)
 			if err != nil {
 				return err
@@ -61,7 +70,8 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 	}
 }
 
-func rolloutStage(c *cli.Context, registry datasets.Registry) (pipeline.Stage, error) {
+// rolloutOptions reads the flags.
+func rolloutOptions(c *cli.Context, registry datasets.Registry) (rollout.Options, error) {
 	opts := rollout.Options{
 		Registry: registry, Sources: c.StringSlice("source"), Splits: c.StringSlice("split"), MaxTasks: c.Int("max-tasks"),
 		K: c.Int("attempts"), Seed: c.Uint64("seed"), Feedback: c.String("feedback"),
@@ -73,16 +83,16 @@ func rolloutStage(c *cli.Context, registry datasets.Registry) (pipeline.Stage, e
 	case "reference":
 		opts.Policies = rollout.Reference(registry, opts.Feedback)
 	default:
-		return pipeline.Stage{}, fmt.Errorf("--policy %q is not known; known: reference", name)
+		return opts, fmt.Errorf("--policy %q is not known; known: reference", name)
 	}
 	if opts.Limits.Turns < 1 || opts.Limits.Execution <= 0 {
-		return pipeline.Stage{}, errors.New("--turns and --timeout have to be above zero")
+		return opts, errors.New("--turns and --timeout have to be above zero")
 	}
 	var err error
 	if opts.Shard, opts.Shards, err = parseShard(c.String("shard")); err != nil {
-		return pipeline.Stage{}, err
+		return opts, err
 	}
-	return rollout.Stage(opts)
+	return opts, nil
 }
 
 // parseShard reads i/n; empty is the whole.
@@ -98,16 +108,6 @@ func parseShard(s string) (i, n int, err error) {
 		return 0, 0, fmt.Errorf("--shard %q is not i/n", s)
 	}
 	return i, n, nil
-}
-
-// openPrepared opens a run folder that prepare has made; a slip of the path makes
-// none.
-func openPrepared(c *cli.Context) (*pipeline.Run, error) {
-	dir := c.Path("dir")
-	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); errors.Is(err, fs.ErrNotExist) {
-		return nil, pipeline.BadInput(dir, 0, "is no run folder", "run prepare first, or name the folder with --dir")
-	}
-	return openRun(c)
 }
 
 // summaryOf reads a value of a stage's summary.

@@ -92,7 +92,13 @@ func tagOf(c Config) (string, error) {
 func (r *roller) work(ctx context.Context) error {
 	var err error
 	tasks := r.w.Input(tasksStage)
-	if r.plan, err = choose(ctx, tasks, r.opts); err != nil {
+	var out map[string]bool
+	if r.opts.Validated {
+		if out, err = quarantined(ctx, r.w.Input(validationStage)); err != nil {
+			return err
+		}
+	}
+	if r.plan, err = choose(ctx, tasks, r.opts, out); err != nil {
 		return err
 	}
 	done, err := r.w.Journal().Keys(ctx)

@@ -49,7 +49,10 @@ import (
 // Name of the stage.
 const Name = "rollout"
 
-const tasksStage = "normalize"
+const (
+	tasksStage      = "normalize"
+	validationStage = "validate"
+)
 
 // Options of the stage.
 type Options struct {
@@ -59,6 +62,9 @@ type Options struct {
 	// MaxTasks samples so many tasks of each source, drawn by the seed; a larger
 	// number draws the same ones and more. 0: all.
 	MaxTasks int
+	// Validated leaves out the tasks that the validate stage has quarantined; it is
+	// then an input.
+	Validated bool
 
 	Policies Policies
 	K        int // attempts at each task
@@ -154,8 +160,12 @@ func Stage(opts Options) (pipeline.Stage, error) {
 	if opts.Shards > 1 {
 		config.Shard = fmt.Sprintf("%d/%d", opts.Shard, opts.Shards)
 	}
+	inputs := []string{tasksStage, rawfiles.Stage}
+	if opts.Validated {
+		inputs = append(inputs, validationStage)
+	}
 	return pipeline.Stage{
-		Name: Name, Version: "1", Output: "trajectories", Inputs: []string{tasksStage, rawfiles.Stage}, Costly: true, Config: config,
+		Name: Name, Version: "1", Output: "trajectories", Inputs: inputs, Costly: true, Config: config,
 		Work: func(ctx context.Context, w *pipeline.Work) error {
 			r, err := newRoller(w, opts, config)
 			if err != nil {

@@ -373,6 +373,56 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// A task whose label was proved wrong is not sampled, and counted.
+func TestQuarantined(t *testing.T) {
+	c := corpus(t, 3)
+	dir := c.Folder(t)
+	out := c.Tasks[0].TaskID
+	c.Validate(t, dir, map[string]string{out: schemas.ValidationQuarantined, c.Tasks[1].TaskID: schemas.ValidationUnproved})
+	opts := options(c, c.Play(t))
+	opts.Validated = true
+	res := mustDo(t, dir, opts)
+	rows := runtest.Rows(t, dir)
+	for _, row := range rows {
+		if row.TaskID == out {
+			t.Errorf("%s is quarantined and was sampled", row.TrajectoryID)
+		}
+	}
+	if s := summary(t, res, "all"); len(rows) != 4*(len(c.Tasks)-1) || s.Tasks[schemas.StatusQuarantined] != 1 || s.Tasks[schemas.StatusReady] != len(c.Tasks)-1 {
+		t.Errorf("%d rows, summary %+v", len(rows), s)
+	}
+}
+
+// A task that the policy cannot play is left out and counted; where there is no
+// other, the stage says so.
+func TestNoPlay(t *testing.T) {
+	c := corpus(t, 3)
+	opts := options(c, c.Play(t))
+	opts.Policies = picky{opts.Policies, c.Tasks[0].TaskID}
+	dir := c.Folder(t)
+	res := mustDo(t, dir, opts)
+	if s := summary(t, res, "all"); s.NoPlay != 1 || s.Attempts != 4*(len(c.Tasks)-1) || len(runtest.Rows(t, dir)) != s.Attempts {
+		t.Errorf("summary %+v", s)
+	}
+	opts.Policies = picky{opts.Policies, ""}
+	if _, err := do(t, t.Context(), c.Folder(t), opts, nil); err == nil || !strings.Contains(err.Error(), "can play none") {
+		t.Errorf("nothing to play: %v", err)
+	}
+}
+
+// picky cannot play one task, or any.
+type picky struct {
+	rollout.Policies
+	not string
+}
+
+func (p picky) New(task schemas.Task, attempt int, seed uint64) (rollout.Policy, error) {
+	if p.not == "" || task.TaskID == p.not {
+		return nil, fmt.Errorf("task %s: %w", task.TaskID, rollout.ErrNoPlay)
+	}
+	return p.Policies.New(task, attempt, seed)
+}
+
 func TestBadOptions(t *testing.T) {
 	c := corpus(t, 1)
 	for name, spoil := range map[string]func(*rollout.Options){

@@ -91,8 +91,23 @@ func wanted(ctx context.Context, dir string, opts Options) iter.Seq2[schemas.Tas
 	}
 }
 
+// quarantined reads which tasks the validate stage found to be at fault.
+func quarantined(ctx context.Context, dir string) (map[string]bool, error) {
+	ids := map[string]bool{}
+	for v, err := range pq.ReadDir[schemas.TaskValidation](ctx, dir) {
+		if err != nil {
+			return nil, err
+		}
+		if v.State == schemas.ValidationQuarantined {
+			ids[v.TaskID] = true
+		}
+	}
+	return ids, nil
+}
+
 // choose reads the tasks once, counts them by status, and draws those to sample.
-func choose(ctx context.Context, dir string, opts Options) (*plan, error) {
+// What is in out is quarantined.
+func choose(ctx context.Context, dir string, opts Options, out map[string]bool) (*plan, error) {
 	p := &plan{chosen: map[string]bool{}, sources: map[string]*SourceSummary{}}
 	ready := map[string][]drawn{}
 	for task, err := range wanted(ctx, dir, opts) {
@@ -103,6 +118,9 @@ func choose(ctx context.Context, dir string, opts Options) (*plan, error) {
 		if s == nil {
 			s = newSummary()
 			p.sources[task.Source] = s
+		}
+		if out[task.TaskID] {
+			task.Status = schemas.StatusQuarantined
 		}
 		s.Tasks[task.Status]++
 		if task.Status == schemas.StatusReady {
