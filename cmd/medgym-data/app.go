@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -18,7 +19,6 @@ import (
 
 func newApp(stdout, stderr io.Writer) *cli.App {
 	registry := all.Registry()
-	usage := func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
 	app := &cli.App{
 		Name:    "medgym-data",
 		Usage:   "from the raw downloads of MedAgentGym's sources to training sets for agents",
@@ -41,7 +41,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Writer: stdout, ErrWriter: stderr,
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
-		OnUsageError:         usage,
+		OnUsageError:         onUsageError,
 		ExitErrHandler:       func(*cli.Context, error) {}, // main alone decides the exit code
 		CommandNotFound:      nil,
 		Action: func(c *cli.Context) error {
@@ -51,12 +51,51 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 	}
-	for _, cmd := range app.Commands {
-		cmd.OnUsageError = usage
+	finish(app.Commands)
+	return app
+}
+
+// finish gives every command what all have in common.
+func finish(commands []*cli.Command) {
+	for _, cmd := range commands {
+		cmd.OnUsageError = onUsageError
 		cmd.HideHelpCommand = true
 		cmd.Action = refuseArguments(cmd.Action)
+		finish(cmd.Subcommands)
 	}
-	return app
+}
+
+// onUsageError says in our words what the flag parser says with one dash.
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		text = "unknown flag --" + name
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		text = "flag --" + name + " needs a value"
+	}
+	text = strings.Replace(text, " for flag -", " for flag --", 1)
+	return usageErrorf(c, "%s", text)
+}
+
+// need refuses to go on without flags that have no default. (The library's own
+// check prints the whole help.)
+func need(c *cli.Context, flags ...string) error {
+	for _, name := range flags {
+		if c.String(name) == "" {
+			return usageErrorf(c, "flag --%s is required", name)
+		}
+	}
+	return nil
+}
+
+// usageErrorf makes a usageError that says where help is.
+func usageErrorf(c *cli.Context, format string, args ...any) error {
+	of := "medgym-data"
+	if c.Command != nil && c.Command.HelpName != "" {
+		of = c.Command.HelpName
+	}
+	return usageError{fmt.Errorf(format+"; see %s --help", append(args, of)...)}
 }
 
 // refuseArguments: every input is a flag, so an argument is a slip, and flags
@@ -64,7 +103,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 func refuseArguments(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.Args().Present() && c.Command.ArgsUsage == "" {
-			return usageError{fmt.Errorf("%s takes no argument, got %q; see medgym-data %s --help", c.Command.Name, c.Args().First(), c.Command.Name)}
+			return usageErrorf(c, "%s takes no argument, got %q", c.Command.Name, c.Args().First())
 		}
 		return action(c)
 	}
@@ -78,7 +117,16 @@ func version() string {
 	return info.Main.Version
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine puts several errors, which come one a line, on one.
+func oneLine(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
 
 // requireRun refuses a folder that is no run folder yet, for commands that do not
 // begin one.

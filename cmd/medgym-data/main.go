@@ -38,6 +38,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("interrupted; what was finished is kept, the same command goes on from there: %w", err)
 	}
+	if pipeline.DiskFull(err) {
+		err = fmt.Errorf("%w: free some space there, and run the same command again", err)
+	}
 	report(stderr, err, slices.Contains(args, "--json"))
 	return exitCode(err)
 }
@@ -70,7 +73,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &bad), errors.Is(err, pipeline.ErrDrift):
+	case errors.As(err, &bad), errors.Is(err, pipeline.ErrDrift), pipeline.DiskFull(err):
 		return exitBadInput
 	case errors.As(err, &refused):
 		return exitRefused

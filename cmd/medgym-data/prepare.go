@@ -29,7 +29,7 @@ func prepareCommand(registry datasets.Registry) *cli.Command {
 		Name:  "prepare",
 		Usage: "make the task corpus from raw downloads, and prove its labels in the sandbox",
 		Flags: append(runFlags(
-			&cli.PathFlag{Name: "raw", Required: true, EnvVars: []string{"MEDGYM_RAW"}, Usage: "raw folder: one folder per source id"},
+			&cli.PathFlag{Name: "raw", EnvVars: []string{"MEDGYM_RAW"}, Usage: "raw folder, with one folder per source id (required)"},
 			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},
 			&cli.PathFlag{Name: "fhir", Usage: "folder with FHIR Bulk Data NDJSON for medagentbench"},
 			&cli.StringFlag{Name: "fhir-url", Usage: "base URL of a FHIR R4 server for medagentbench"},
@@ -39,8 +39,11 @@ func prepareCommand(registry datasets.Registry) *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the random numbers of the programs that prove labels"},
 		), sandboxFlags()...),
 		Action: func(c *cli.Context) (err error) {
+			if err := need(c, "raw"); err != nil {
+				return err
+			}
 			if _, err := registry.Select(c.StringSlice("source")...); err != nil {
-				return usageError{err}
+				return usageErrorf(c, "%w", err)
 			}
 			opts := ingest.Options{Raw: c.Path("raw"), Run: c.Path("dir"), Registry: registry, Sources: c.StringSlice("source"), IgnoreUnknown: c.Bool("ignore-unknown")}
 			if dir := c.Path("fhir"); dir != "" {
@@ -55,7 +58,7 @@ func prepareCommand(registry datasets.Registry) *cli.Command {
 				return err
 			}
 			if c.Int("gold-repeats") < 1 {
-				return usageError{fmt.Errorf("--gold-repeats is %d, must be at least 1", c.Int("gold-repeats"))}
+				return usageErrorf(c, "--gold-repeats is %d, must be at least 1", c.Int("gold-repeats"))
 			}
 			proof, err := validate.Stage(validate.Options{
 				Registry: registry, Repeats: c.Int("gold-repeats"), Seed: c.Uint64("seed"), Concurrency: c.Int("concurrency"),

@@ -15,16 +15,22 @@ func synthCommand(registry datasets.Registry) *cli.Command {
 		Name:  "synth",
 		Usage: "write a synthetic download, one folder per source, in the layout of the real one",
 		Flags: []cli.Flag{
-			&cli.PathFlag{Name: "out", Required: true, Usage: "folder to make"},
+			&cli.PathFlag{Name: "out", Usage: "folder to make (required)"},
 			&cli.IntFlag{Name: "rows", Usage: "rows of each split of each source; wins over --scale"},
 			&cli.Float64Flag{Name: "scale", Value: 0.01, Usage: "share of the paper's counts, at least one row a split"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same bytes"},
 			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},
 		},
 		Action: func(c *cli.Context) error {
+			if err := need(c, "out"); err != nil {
+				return err
+			}
 			chosen, err := registry.Select(c.StringSlice("source")...)
 			if err != nil {
-				return err
+				return usageErrorf(c, "%w", err)
+			}
+			if c.Int("rows") < 0 || c.Float64("scale") <= 0 {
+				return usageErrorf(c, "--rows and --scale have to be above zero")
 			}
 			out := c.Path("out")
 			written, err := synth.Write(c.Context, chosen, synth.Options{
