@@ -159,7 +159,7 @@ func stage(t *testing.T, opts Options) pipeline.Stage {
 
 // The same graders give the same rows, and need no sandbox here.
 func TestSameGraders(t *testing.T) {
-	c := runtest.Synthetic(t, runtest.Registry(), 6)
+	c := runtest.Synthetic(t, runtest.Registry(t), 6)
 	dir := c.Folder(t)
 	if _, err := do(t, dir, sampled(t, c)); err != nil {
 		t.Fatal(err)
@@ -247,7 +247,7 @@ func TestChangedGraders(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := runtest.Synthetic(t, runtest.Registry(), 3)
+			c := runtest.Synthetic(t, runtest.Registry(t), 3)
 			dir := c.Folder(t)
 			if _, err := do(t, dir, sampled(t, c)); err != nil {
 				t.Fatal(err)
@@ -300,7 +300,7 @@ func times(m map[string]int, n int) map[string]int {
 // A sandbox is opened once, for graders that run programs; its faults take no
 // label back.
 func TestSandbox(t *testing.T) {
-	c := runtest.Synthetic(t, runtest.Registry(), 2)
+	c := runtest.Synthetic(t, runtest.Registry(t), 2)
 	dir := c.Folder(t)
 	if _, err := do(t, dir, sampled(t, c)); err != nil {
 		t.Fatal(err)

@@ -94,9 +94,11 @@ var statusWords = map[sandbox.Status]string{
 func (o *observation) execution(res sandbox.Result, wrapped, whole bool) {
 	o.line("status: %s", statusWords[res.Status])
 	if res.ErrorType != "" {
-		at := ""
-		if res.ErrorLine > 0 && !wrapped {
-			at = fmt.Sprintf(" (line %d)", res.ErrorLine)
+		at := fmt.Sprintf("line %d", res.ErrorLine)
+		if res.ErrorLine > 0 && !wrapped && !strings.Contains(res.ErrorMessage, at) {
+			at = " (" + at + ")"
+		} else {
+			at = ""
 		}
 		o.line("error: %s", strings.TrimRight(shorten(res.ErrorType+": "+res.ErrorMessage, o.budget/2), ": \n")+at)
 	} else if res.ExitCode != 0 {

@@ -26,7 +26,7 @@ import (
 )
 
 func corpus(t testing.TB, rows int) runtest.Corpus {
-	return runtest.Synthetic(t, runtest.Registry(), rows)
+	return runtest.Synthetic(t, runtest.Registry(t), rows)
 }
 
 // options are those of a rollout of the reference policy.

@@ -5,8 +5,11 @@ package runtest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
@@ -15,8 +18,7 @@ import (
 	"time"
 
 	"github.com/medgym-data/medgym-data/datasets"
-	"github.com/medgym-data/medgym-data/datasets/datasettest"
-	"github.com/medgym-data/medgym-data/datasets/npowerai"
+	"github.com/medgym-data/medgym-data/datasets/all"
 	"github.com/medgym-data/medgym-data/datasets/synth"
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/sandbox"
@@ -26,21 +28,38 @@ import (
 	"github.com/medgym-data/medgym-data/stages/internal/rawfiles"
 )
 
-// Registry is two sources that need no sandbox to grade: N-PowerAI, and the same
-// again as a credentialed source, whose files are private.
-func Registry() datasets.Registry {
-	source := npowerai.New()
-	return datasets.Registry{closed{source.(npowerai.Source)}, source}
+// Open is the id of a source that needs no sandbox to grade, Closed that of the
+// same source again under a credential, so that its files are private.
+const (
+	Open   = "npowerai"
+	Closed = "closed"
+)
+
+// Registry is the two sources.
+func Registry(t testing.TB) datasets.Registry {
+	t.Helper()
+	source, err := all.Registry().Find(Open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return datasets.Registry{closed{source, source.(abilities)}, source}
 }
 
-// Closed is the id of the credentialed source.
-const Closed = "closed"
+// abilities are what tests ask of a source beside Normalize.
+type abilities interface {
+	datasets.Grader
+	datasets.Referencer
+	datasets.Synthesizer
+}
 
-type closed struct{ npowerai.Source }
+type closed struct {
+	datasets.Adapter
+	abilities
+}
 
 // Spec implements datasets.Adapter.
 func (c closed) Spec() datasets.Spec {
-	spec := c.Source.Spec()
+	spec := c.Adapter.Spec()
 	spec.ID, spec.Tier = Closed, schemas.TierCredentialed
 	return spec
 }
@@ -55,38 +74,60 @@ type Corpus struct {
 // Synthetic makes a corpus of so many rows a split of each source.
 func Synthetic(t testing.TB, registry datasets.Registry, rows int) Corpus {
 	t.Helper()
-	raw := filepath.Join(t.TempDir(), "raw")
-	if _, err := synth.Write(context.Background(), registry, synth.Options{Out: raw, Rows: rows, Seed: 1}); err != nil {
+	c := Corpus{Registry: registry, Raw: filepath.Join(t.TempDir(), "raw")}
+	if _, err := synth.Write(context.Background(), registry, synth.Options{Out: c.Raw, Rows: rows, Seed: 1}); err != nil {
 		t.Fatal(err)
 	}
-	c := Corpus{Registry: registry, Raw: raw}
-	for _, adapter := range registry {
-		spec := adapter.Spec()
-		for _, task := range datasettest.Normalize(t, adapter, filepath.Join(raw, spec.ID), "").Tasks {
-			task.AccessTier, task.License, task.Actions = spec.Tier, spec.License, spec.Actions
-			task.AdapterVersion, task.SchemaVersion = spec.AdapterVersion, schemas.Ptr(schemas.Version)
-			if task.Status == "" {
-				task.Status = schemas.StatusReady
-			}
-			if task.Split == "" {
-				task.Split = schemas.SplitTest
-				task.TaskID = spec.ID + "/" + task.Split + "/" + task.RawSHA256[:16]
-			}
-			c.Tasks = append(c.Tasks, task)
+	read := pipeline.Stage{Name: "read", Version: "test", Output: "read", Inputs: []string{rawfiles.Stage}, Work: func(ctx context.Context, w *pipeline.Work) error {
+		inv, err := rawfiles.Open(w)
+		if err != nil {
+			return err
 		}
-	}
+		for _, adapter := range registry {
+			raw, err := inv.Raw(adapter.Spec().ID)
+			if err != nil {
+				return err
+			}
+			if err := adapter.Normalize(ctx, raw, &collector{&c, adapter.Spec()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+	work(t, t.TempDir(), c.ingest(), read)
 	return c
 }
 
-// Folder makes a run folder in which the stages ingest and normalize are done.
-func (c Corpus) Folder(t testing.TB) string {
+// collector is a datasets.Emitter that keeps tasks as normalize writes them.
+type collector struct {
+	*Corpus
+	spec datasets.Spec
+}
+
+func (c *collector) Task(row datasets.Row, task schemas.Task) error {
+	task.TaskID = fmt.Sprintf("%s/%s/%s", c.spec.ID, row.Split, row.SHA256[:16])
+	task.Source, task.Split = c.spec.ID, row.Split
+	task.AccessTier, task.License, task.Actions = c.spec.Tier, c.spec.License, c.spec.Actions
+	task.AdapterVersion, task.SchemaVersion = c.spec.AdapterVersion, schemas.Ptr(schemas.Version)
+	if task.Status == "" {
+		task.Status = schemas.StatusReady
+	}
+	c.Tasks = append(c.Tasks, task)
+	return nil
+}
+
+func (c *collector) Reject(row datasets.Row, reason datasets.Reason, _ string) error {
+	return fmt.Errorf("%s:%d: a synthetic row was rejected: %s", row.File, row.Line, reason)
+}
+
+// work runs stages in a run folder.
+func work(t testing.TB, dir string, stages ...pipeline.Stage) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "run")
 	run, err := pipeline.Open(context.Background(), dir, pipeline.Options{Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, st := range []pipeline.Stage{c.ingest(), c.normalize()} {
+	for _, st := range stages {
 		if _, err := run.Do(context.Background(), st); err != nil {
 			t.Fatal(err)
 		}
@@ -94,6 +135,13 @@ func (c Corpus) Folder(t testing.TB) string {
 	if err := run.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Folder makes a run folder in which the stages ingest and normalize are done.
+func (c Corpus) Folder(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "run")
+	work(t, dir, c.ingest(), c.normalize())
 	return dir
 }
 
@@ -105,10 +153,20 @@ func (c Corpus) ingest() pipeline.Stage {
 			spec := adapter.Spec()
 			root := filepath.Join(c.Raw, spec.ID)
 			src := rawfiles.Source{ID: spec.ID, Tier: spec.Tier, Layout: spec.Layouts[0].ID}
-			folder := datasettest.Dir{Root: root}
-			for _, name := range append(folder.Glob("*"), folder.Glob("*/*")...) {
-				info, _ := folder.Stat(name)
-				src.Files = append(src.Files, rawfiles.File{Name: name, Role: datasets.RoleResource, Bytes: info.Bytes, SHA256: info.SHA256})
+			for _, file := range spec.Layouts[0].Files {
+				names, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(file.Pattern)))
+				if err != nil {
+					return err
+				}
+				for _, name := range names {
+					data, err := os.ReadFile(name)
+					if err != nil {
+						return err
+					}
+					sum := sha256.Sum256(data)
+					src.Files = append(src.Files, rawfiles.File{Name: strings.TrimPrefix(filepath.ToSlash(strings.TrimPrefix(name, root)), "/"), Role: file.Role,
+						Split: file.Split, Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:])})
+				}
 			}
 			inv.Sources = append(inv.Sources, src)
 			location[spec.ID] = map[string]string{"": root}
@@ -136,10 +194,6 @@ func (c Corpus) normalize() pipeline.Stage {
 // that are named with another state.
 func (c Corpus) Validate(t testing.TB, dir string, states map[string]string) {
 	t.Helper()
-	run, err := pipeline.Open(context.Background(), dir, pipeline.Options{Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	rows := func(yield func(schemas.TaskValidation, error) bool) {
 		for _, task := range c.Tasks {
 			state := states[task.TaskID]
@@ -155,12 +209,7 @@ func (c Corpus) Validate(t testing.TB, dir string, states map[string]string) {
 		_, err := pq.WriteShards(ctx, filepath.Join(w.Dir(), schemas.TierOpen, "any"), "all", rows, pq.Options{})
 		return err
 	}}
-	if _, err := run.Do(context.Background(), st); err != nil {
-		t.Fatal(err)
-	}
-	if err := run.Close(); err != nil {
-		t.Fatal(err)
-	}
+	work(t, dir, st)
 }
 
 func (c Corpus) of(source, split string) iter.Seq2[schemas.Task, error] {
