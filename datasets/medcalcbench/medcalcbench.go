@@ -6,9 +6,7 @@
 // and has to be exact. A date is compared as a date, a gestational age as a pair
 // of weeks and days.
 //
-// The source has no gold programs. Where its own extracted values, put into the
-// calculator's formula, give a value within the limits, that program is kept as
-// the task's gold; the other tasks have none.
+// The source has no gold programs: its tasks have an answer only.
 package medcalcbench
 
 import (
@@ -26,7 +24,7 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 )
 
-// Source implements datasets.Adapter, Grader, Referencer and Synthesizer.
+// Source implements datasets.Adapter, Grader and Referencer.
 type Source struct{ prompt *template.Template }
 
 //go:embed prompts/*.tmpl
@@ -174,9 +172,6 @@ func (s Source) task(r row, methods map[string]string) (schemas.Task, error) {
 		return schemas.Task{}, fmt.Errorf("instruction: %w", err)
 	}
 	task.Instruction = text.String()
-	if program, ok := solve(r, task); ok {
-		task.Gold, task.GoldKind = program, schemas.GoldPython
-	}
 	return task, nil
 }
 
