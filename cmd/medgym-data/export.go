@@ -17,7 +17,7 @@ import (
 // make is a subcommand, not an argument: flags after an argument are swallowed.
 func exportCommand(registry datasets.Registry) *cli.Command {
 	cmd := &cli.Command{
-		Name: "export", Usage: "make training sets of trajectories: sft, dpo, verifier or all",
+		Name: "export", Usage: "make training sets of trajectories: sft, dpo, verifier or all", ArgsUsage: "SET",
 		Action: func(*cli.Context) error {
 			return usageError{errors.New("name what to export: medgym-data export sft, dpo, verifier or all")}
 		},
