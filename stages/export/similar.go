@@ -39,10 +39,8 @@ func similar(a, b []string, limit float64) bool {
 		return false
 	}
 	// The edit distance without replacements is both lengths less twice the common.
-	total := len(a) + len(b)
-	most := int((1 - limit) * float64(total))
-	d, ok := editDistance(a, b, most)
-	return ok && float64(total-d) >= limit*float64(total)
+	_, ok := editDistance(a, b, int((1-limit)*float64(len(a)+len(b))+1e-9)) // 0.1·10 is 1
+	return ok
 }
 
 // editDistance counts insertions and deletions (Myers 1986), and gives up beyond
