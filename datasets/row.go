@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -50,9 +52,38 @@ func DecodeJSON(data []byte, v any) error {
 	}
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
-		return Rejectf(ReasonWrongType, "field %q is not a %v", semantic.JSONPointer, semantic.GoType)
+		where := "the row"
+		if at := strings.TrimPrefix(string(semantic.JSONPointer), "/"); at != "" {
+			where = fmt.Sprintf("field %q", at)
+		}
+		return Rejectf(ReasonWrongType, "%s is not %s", where, kindOf(semantic.GoType))
 	}
 	return Rejectf(ReasonMalformed, "%s", jsonFault(err))
+}
+
+// kindOf says in the words of JSON what a Go type holds.
+func kindOf(typ reflect.Type) string {
+	for typ != nil && typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	if typ == nil {
+		return "of the right type"
+	}
+	switch typ.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	}
+	return "of the right type"
 }
 
 // EachRow decodes every row of a JSON Lines file as T and emits what make says:

@@ -7,24 +7,35 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// The scripts ask the program itself, which answers --generate-bash-completion.
+// The scripts ask the program itself, which answers --generate-bash-completion. A
+// flag that is being written is handed on, but for --, which ends all flags. SHELL
+// is set because the library adds descriptions where it names zsh.
 var completions = map[string]string{
 	"bash": `_medgym_data() {
-  local words
-  words=$("${COMP_WORDS[@]:0:COMP_CWORD}" --generate-bash-completion 2>/dev/null)
-  COMPREPLY=($(compgen -W "${words}" -- "${COMP_WORDS[COMP_CWORD]}"))
+  local word="${COMP_WORDS[COMP_CWORD]}"
+  local ask=("${COMP_WORDS[@]:0:COMP_CWORD}")
+  case "$word" in
+  --) ask+=(-) ;;
+  -*) ask+=("$word") ;;
+  esac
+  COMPREPLY=($(compgen -W "$(SHELL=sh "${ask[@]}" --generate-bash-completion 2>/dev/null)" -- "$word"))
 }
 complete -o default -F _medgym_data medgym-data
 `,
 	"zsh": `#compdef medgym-data
 _medgym_data() {
-  local -a words_found
-  words_found=("${(@f)$(${words[@]:0:#words-1} --generate-bash-completion 2>/dev/null)}")
-  compadd -- $words_found
+  local -a ask found
+  ask=("${(@)words[1,CURRENT-1]}")
+  case "${words[CURRENT]}" in
+  --) ask+=(-) ;;
+  -*) ask+=("${words[CURRENT]}") ;;
+  esac
+  found=("${(@f)$(SHELL=sh "${ask[@]}" --generate-bash-completion 2>/dev/null)}")
+  compadd -- $found || _files
 }
 compdef _medgym_data medgym-data
 `,
-	"fish": `complete -c medgym-data -f -a '(eval (commandline -opc) --generate-bash-completion 2>/dev/null)'
+	"fish": `complete -c medgym-data -a '(env SHELL=sh (commandline -opc) (commandline -ct | string match -- "-*" | string replace -r "^--\$" -- -) --generate-bash-completion 2>/dev/null)'
 `,
 }
 

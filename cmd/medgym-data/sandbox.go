@@ -15,7 +15,7 @@ import (
 // sandboxFlags are the flags of every command that runs programs.
 func sandboxFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "concurrency", Aliases: []string{"j"}, EnvVars: []string{"MEDGYM_CONCURRENCY"}, Usage: "programs that run at the same time (default: one a core)"},
+		&cli.IntFlag{Name: "concurrency", Aliases: []string{"j"}, EnvVars: []string{"MEDGYM_CONCURRENCY"}, DefaultText: "one a core", Usage: "programs that run at the same time"},
 		&cli.BoolFlag{Name: "strict-sandbox", EnvVars: []string{"MEDGYM_STRICT_SANDBOX"}, Usage: "refuse to run where a control of the sandbox cannot be enforced"},
 	}
 }

@@ -16,7 +16,7 @@ func synthCommand(registry datasets.Registry) *cli.Command {
 		Usage: "write a synthetic download, one folder per source, in the layout of the real one",
 		Flags: []cli.Flag{
 			&cli.PathFlag{Name: "out", Usage: "folder to make (required)"},
-			&cli.IntFlag{Name: "rows", Usage: "rows of each split of each source; wins over --scale"},
+			&cli.IntFlag{Name: "rows", DefaultText: "by --scale", Usage: "rows of each split of each source; wins over --scale"},
 			&cli.Float64Flag{Name: "scale", Value: 0.01, Usage: "share of the paper's counts, at least one row a split"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same bytes"},
 			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},

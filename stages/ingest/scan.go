@@ -254,7 +254,7 @@ func list(dir, prefix string) ([]listedFile, error) {
 			return rawfiles.OpenFault(dir, err)
 		}
 		if slices.ContainsFunc(above, func(a os.FileInfo) bool { return os.SameFile(a, self) }) {
-			return pipeline.BadInput(dir, 0, "is a link to a folder above it", "remove the link")
+			return pipeline.BadInput(dir, 0, "leads back to a folder above it", "remove the link")
 		}
 		entries, err := os.ReadDir(dir)
 		if err != nil {

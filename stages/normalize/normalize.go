@@ -97,7 +97,12 @@ func work(ctx context.Context, w *pipeline.Work, registry datasets.Registry) err
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, c := range collected {
 		group.Go(func() error {
-			if err := c.run(gctx); err != nil {
+			err := c.run(gctx)
+			var input *pipeline.InputError
+			switch {
+			case errors.As(err, &input):
+				return err // names the file itself
+			case err != nil:
 				return fmt.Errorf("%s: %w", c.spec.ID, err)
 			}
 			return c.write(gctx, w.Dir())

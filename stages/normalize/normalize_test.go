@@ -210,7 +210,7 @@ func TestEveryRowIsAccountedFor(t *testing.T) {
 	}
 	want := []rejected{
 		{Line: 4, Reason: datasets.ReasonMalformed, Detail: "not valid JSON at byte 12"},
-		{Line: 5, Reason: datasets.ReasonWrongType, Detail: `field "/Question" is not a string`},
+		{Line: 5, Reason: datasets.ReasonWrongType, Detail: `field "Question" is not text`},
 		{Line: 6, Reason: datasets.ReasonMissingField, Detail: `field "Question" is absent`},
 		{Line: 7, Reason: datasets.ReasonDuplicate, Detail: "same as train_tasks.jsonl:1"},
 		{Line: 8, Reason: datasets.ReasonInvalidUTF8, Detail: "the line is not UTF-8"},
