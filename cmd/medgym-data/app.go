@@ -35,6 +35,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			statsCommand(registry),
 			sourcesCommand(registry),
 			synthCommand(registry),
+			quickstartCommand(),
 			doctorCommand(),
 			completionCommand(),
 		},

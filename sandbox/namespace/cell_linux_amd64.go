@@ -115,7 +115,7 @@ func (s *Sandbox) startCell(ctx context.Context) (_ *cell, err error) {
 	}
 	var ready replyFrame
 	err = c.talk(ctx, startLimit, func() error {
-		if err := c.wire.send(configFrame{Site: "/opt/env", Preload: s.preload, Seccomp: s.seccomp, UID: s.uid}); err != nil {
+		if err := c.wire.send(configFrame{Tiers: tiers, Seccomp: s.seccomp, UID: s.uid}); err != nil {
 			return err
 		}
 		return c.wire.receive(&ready)

@@ -20,15 +20,17 @@ import (
 // nobody is the user under which executions run where root maps it.
 const nobody = 65534
 
-// Preload lists the packages that a cell loads before its first execution. Each
-// must leave the process with one thread.
-var preload = []string{
-	"numpy", "pandas", "scipy.stats", "scipy.optimize", "scipy.special", "scipy.cluster.hierarchy", "scipy.spatial.distance",
-	"statsmodels.api", "statsmodels.formula.api", "statsmodels.stats.power", "statsmodels.stats.multitest",
-	"sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics", "sklearn.preprocessing", "sklearn.model_selection",
-	"sklearn.cluster", "sklearn.decomposition", "lifelines", "matplotlib.pyplot", "seaborn", "Bio.Seq", "Bio.SeqIO",
-	"requests", "datetime", "decimal", "fractions", "json", "re", "math", "statistics", "sqlite3", "urllib.request", "http.client",
-	"csv", "collections", "itertools", "functools", "io", "random", "string", "subprocess", "threading", "traceback",
+// tiers are the packages that the warm processes of a cell load, each those of the
+// tiers before it too. The first is cheapest to fork. A package must leave the
+// process with one thread.
+var tiers = [][]string{
+	{"collections", "csv", "datetime", "decimal", "fractions", "functools", "io", "itertools", "json", "math", "random", "re",
+		"sqlite3", "statistics", "string", "subprocess", "threading", "urllib.request", "http.client"},
+	{"numpy", "pandas", "requests"},
+	{"scipy.stats", "scipy.optimize", "scipy.special", "scipy.cluster.hierarchy", "scipy.spatial.distance",
+		"statsmodels.api", "statsmodels.formula.api", "statsmodels.stats.power", "statsmodels.stats.multitest",
+		"sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics", "sklearn.preprocessing", "sklearn.model_selection",
+		"sklearn.cluster", "sklearn.decomposition", "lifelines", "matplotlib.pyplot", "seaborn", "Bio.Seq", "Bio.SeqIO"},
 }
 
 // Options size a sandbox.
@@ -43,7 +45,6 @@ type Options struct {
 type Sandbox struct {
 	env     python.Environment
 	recycle int
-	preload []string
 	seccomp []byte
 	uid     int
 	log     *slog.Logger
@@ -74,7 +75,7 @@ func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sandbox{env: opts.Environment, recycle: opts.Recycle, preload: preload, seccomp: seccomp, log: opts.Log, spawn: newSpawner()}
+	s := &Sandbox{env: opts.Environment, recycle: opts.Recycle, seccomp: seccomp, log: opts.Log, spawn: newSpawner()}
 	if s.recycle == 0 {
 		s.recycle = 1000
 	}

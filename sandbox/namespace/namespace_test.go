@@ -179,7 +179,7 @@ func TestAbuse(t *testing.T) {
 			if want := strings.TrimPrefix(test.answer, `"`); !strings.HasPrefix(answer, want) || (want == "" && answer != "" && test.name == "forged result") {
 				t.Errorf("answer %s, want %s", r.Answer, test.answer)
 			}
-			if took := time.Since(begin); took > 12*time.Second {
+			if took := time.Since(begin); took > time.Minute {
 				t.Errorf("took %s", took)
 			}
 			clean := run(t, s, sandbox.Command{Code: "import os, pandas as pd\nanswer = [int(pd.DataFrame({'a': [1, 2]}).a.sum()), sorted(os.listdir('/tmp')), sorted(os.listdir('/session')), sorted(p for p in os.listdir('/proc') if p.isdigit())]"})

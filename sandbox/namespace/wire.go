@@ -91,10 +91,9 @@ func (w *wire) receive(v any) error {
 // The frames.
 type (
 	configFrame struct {
-		Site    string   `json:"site"`
-		Preload []string `json:"preload"`
-		Seccomp []byte   `json:"seccomp"` // base64 in JSON
-		UID     int      `json:"uid"`     // executions run under it; 0 keeps the cell's own
+		Tiers   [][]string `json:"tiers"`   // packages that each warm process loads beyond those before
+		Seccomp []byte     `json:"seccomp"` // base64 in JSON
+		UID     int        `json:"uid"`     // executions run under it; 0 keeps the cell's own
 	}
 	sessionFrame struct {
 		Op      string `json:"op"` // open, close

@@ -1,9 +1,14 @@
 """The warm interpreter of a cell.
 
-It loads the scientific packages once, then forks for every execution: the child
-enters pid, mount and ipc namespaces of its own, is confined, and runs one
-program as process 1 of its namespace, so that its end is the end of everything
-it started. The zygote watches time, memory and output, and holds no data.
+It loads packages once, then forks for every execution: the child enters pid,
+mount and ipc namespaces of its own, is confined, and runs one program as process
+1 of its namespace, so that its end is the end of everything it started. The
+zygote watches time, memory and output, and holds no data.
+
+What a fork costs grows with what is loaded. So there are tiers, each a process
+that has loaded what the one below has and more, and a program is forked from the
+lowest that has what it imports. Tier 0 is the supervisor itself. A child of a
+higher tier becomes the supervisor's own (CLONE_PARENT), which alone watches.
 
 Frames on the control socket (fd 3) are a 4-byte big-endian length and JSON.
 """
@@ -14,6 +19,7 @@ import gc
 import json
 import linecache
 import os
+import re
 import resource
 import select
 import shutil
@@ -26,7 +32,7 @@ import time
 import traceback
 import types
 
-CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
+CLONE_PARENT, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x8000, 0x20000, 0x8000000, 0x20000000
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
 MNT_DETACH = 2
@@ -39,17 +45,17 @@ libc = ctypes.PyDLL(None, use_errno=True)  # PyDLL: the lock stays held over a c
 
 
 class Control:
-    """The socket to the host."""
+    """A socket that carries frames: to the host, or to a tier."""
 
-    def __init__(self, fd):
-        self.sock = socket.socket(fileno=fd)
+    def __init__(self, sock):
+        self.sock = sock
 
     def _exactly(self, n):
         parts = []
         while n:
             part = self.sock.recv(min(n, 1 << 20))
             if not part:
-                os._exit(0)  # the host is gone
+                os._exit(0)  # whoever was there is gone, and with it the reason to live
             parts.append(part)
             n -= len(part)
         return b"".join(parts)
@@ -57,6 +63,14 @@ class Control:
     def receive(self):
         (n,) = struct.unpack(">I", self._exactly(4))
         return json.loads(self._exactly(n))
+
+    def receive_with(self, count):
+        """A frame and the descriptors that came with it."""
+        head, fds, _, _ = socket.recv_fds(self.sock, 4, count)
+        if not head:
+            os._exit(0)
+        (n,) = struct.unpack(">I", head + self._exactly(4 - len(head)))
+        return json.loads(self._exactly(n)), fds
 
     def send(self, frame, fds=()):
         data = json.dumps(frame).encode("utf-8", "replace")
@@ -78,15 +92,18 @@ def mount(source, target, kind, flags, options=""):
                      options.encode() or None), "mount " + target)
 
 
-def clone():
-    flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | signal.SIGCHLD
-    pid = libc.syscall(SYS_CLONE[os.uname().machine], ctypes.c_ulong(flags), None, None, None, None)
+def clone(flags):
+    """fork() with flags. PyDLL keeps the interpreter's lock over it."""
+    pid = libc.syscall(SYS_CLONE[os.uname().machine], ctypes.c_ulong(flags | signal.SIGCHLD), None, None, None, None)
     if pid < 0:
         number = ctypes.get_errno()
         raise OSError(number, "clone: " + os.strerror(number))
     if pid == 0:
         libc.PyOS_AfterFork_Child()
     return pid
+
+
+NEW_NAMESPACES = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC
 
 
 # --- the child -------------------------------------------------------------
@@ -293,8 +310,9 @@ def child(req, config, pipes):
 class Watch:
     """One execution, seen from outside."""
 
-    def __init__(self, req, pid, fds, control, base_anon):
+    def __init__(self, req, pid, fds, control, tiers, base_anon):
         self.req, self.pid, self.control, self.base_anon = req, pid, control, base_anon
+        self.others = {"1"} | {str(t.pid) for t in tiers}  # processes that are not the program's
         self.names = dict(zip(fds, ("stdout", "stderr", "result")))
         self.caps = {"stdout": req["output"], "stderr": req["output"], "result": req["capture_bytes"] * 4 + (1 << 20)}
         self.data = {"stdout": [], "stderr": [], "result": []}
@@ -338,7 +356,7 @@ class Watch:
                 self.kill("timeout")
                 deadline = now + 3600
             if now >= next_look:
-                if memory(self.base_anon) > self.req["memory"]:
+                if memory(self.others, self.base_anon) > self.req["memory"]:
                     self.kill("memory")
                 next_look = now + TICK
             wait = max(0.0, min(deadline, next_look) - now)
@@ -378,7 +396,7 @@ class Watch:
         }
 
 
-def memory(base_anon):
+def memory(others, base_anon):
     """Bytes that the running program holds beyond what it inherited.
 
     Resident anonymous and shared memory is quick to read but counts pages once a
@@ -386,7 +404,7 @@ def memory(base_anon):
     """
     rough, pids = 0, []
     for name in os.listdir("/proc"):
-        if name.isdigit() and name != "1":
+        if name.isdigit() and name not in others:
             pids.append(name)
             rough += max(0, resident(name) - base_anon)
     if rough < 64 << 20 or not pids:
@@ -415,7 +433,7 @@ def resident(pid):
     return total
 
 
-def execute(req, config, control):
+def execute(req, config, control, tiers):
     listeners = []
     for port in req["ports"]:
         s = socket.socket()
@@ -424,22 +442,99 @@ def execute(req, config, control):
         s.listen(64)
         listeners.append(s)
     control.send({"op": "started"}, [s.fileno() for s in listeners])
-    reads, writes = zip(*(os.pipe() for _ in range(3)))
-    pid = clone()
-    if pid == 0:
-        for s in listeners:
-            s.close()
-        child(req, config, writes)
     for s in listeners:
         s.close()
+    reads, writes = zip(*(os.pipe() for _ in range(3)))
+    level = tier_of(req, config["tiers"])
+    if level == 0:
+        pid, base_anon = clone(NEW_NAMESPACES), config["base_anon"]
+        if pid == 0:
+            child(req, config, writes)
+    else:
+        tier = tiers[level - 1]
+        tier.control.send(req, writes)
+        pid, base_anon = tier.control.receive()["pid"], tier.base_anon
     for fd in writes:
         os.close(fd)
     try:
-        reply = Watch(req, pid, reads, control, config["base_anon"]).run()
+        reply = Watch(req, pid, reads, control, tiers, base_anon).run()
     finally:
         for fd in reads:
             os.close(fd)
     control.send(reply)
+
+
+# --- tiers -----------------------------------------------------------------
+
+IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+([^#;\n]+))", re.MULTILINE)
+TABLES = ('"ndarray"', '"series"', '"frame"', '"index"')
+
+
+def tier_of(req, tiers):
+    """The lowest tier that has loaded what a program imports."""
+    if req["language"] != "python":
+        return 0
+    home = {name.split(".")[0]: level for level, names in reversed(list(enumerate(tiers))) for name in names}
+    level = 0
+    if any(kind in value for value in req["inject"].values() for kind in TABLES):
+        level = home.get("pandas", 0)
+    for origin, names in IMPORT.findall(req["code"]):
+        for name in [origin] if origin else names.split(","):
+            name = name.split()[0].split(".")[0] if name.split() else ""
+            if name in home:
+                level = max(level, home[name])
+            elif name not in sys.stdlib_module_names:
+                level = len(tiers) - 1  # a package with needs of its own
+    return level
+
+
+class Tier:
+    """A tier as the supervisor knows it."""
+
+    def __init__(self, sock):
+        self.control = Control(sock)
+        ready = self.control.receive()
+        self.pid, self.base_anon = ready["pid"], ready["base_anon"]
+        self.threads, self.loaded = ready["threads"], ready["loaded"]
+
+
+def start_tiers(config):
+    """Starts a process for each tier above the first, one from the other."""
+    pairs = [socket.socketpair() for _ in config["tiers"][1:]]
+    if pairs and os.fork() == 0:
+        for ours, _ in pairs:
+            ours.close()
+        serve_tier(config, 1, [Control(theirs) for _, theirs in pairs])
+    for _, theirs in pairs:
+        theirs.close()
+    return [Tier(ours) for ours, _ in pairs]
+
+
+def serve_tier(config, level, controls):
+    try:
+        loaded = warm(config, config["tiers"][level])
+        if level < len(controls) and clone(CLONE_PARENT) == 0:
+            serve_tier(config, level + 1, controls)
+        control = controls[level - 1]
+        control.send({"pid": os.getpid(), "base_anon": config["base_anon"], "threads": threads(), "loaded": loaded})
+        while True:
+            req, writes = control.receive_with(3)
+            pid = clone(NEW_NAMESPACES | CLONE_PARENT)
+            if pid == 0:
+                child(req, config, writes)
+            for fd in writes:
+                os.close(fd)
+            control.send({"pid": pid})
+    finally:
+        os._exit(1)
+
+
+def warm(config, names):
+    loaded = preload(names)
+    gc.collect()
+    gc.freeze()
+    config["base_vm"], config["base_anon"] = vm_size(), resident("self")
+    return loaded
 
 
 def preload(names):
@@ -467,25 +562,24 @@ def threads():
 
 
 def main():
-    control = Control(3)
+    control = Control(socket.socket(fileno=3))
     config = control.receive()
+    config["seccomp"] = base64.b64decode(config["seccomp"])
     site.setquit()  # -S leaves out exit() and quit(), which programs use
     site.sethelper()
-    loaded = preload(["plain"] + config["preload"])
-    if threads() != 1:
-        control.send({"op": "failed", "what": "a preloaded package started a thread: %d threads" % threads()})
+    import plain  # noqa: F401, while its folder is in the path
+    sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
+    loaded = warm(config, config["tiers"][0])
+    tiers = start_tiers(config)
+    if max([threads()] + [t.threads for t in tiers]) > 1:
+        control.send({"op": "failed", "what": "a preloaded package started a thread"})
         return
-    sys.path.remove(os.path.dirname(os.path.abspath(__file__)))  # for plain alone
-    config["seccomp"] = base64.b64decode(config["seccomp"])
-    gc.collect()
-    gc.freeze()
-    config["base_vm"], config["base_anon"] = vm_size(), resident("self")
-    control.send({"op": "ready", "loaded": loaded})
+    control.send({"op": "ready", "loaded": sum((t.loaded for t in tiers), loaded)})
     while True:
         req = control.receive()
         try:
             if req["op"] == "run":
-                execute(req, config, control)
+                execute(req, config, control, tiers)
                 continue
             path = "/.sessions/" + req["session"]
             if req["op"] == "open":
