@@ -16,13 +16,17 @@ import (
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/pipeline/jsonl"
 )
 
 func packed(t *testing.T, text string) string {
 	t.Helper()
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, err := io.WriteString(z, text)
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.WriteString(z, text)
 	if err := errors.Join(err, z.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +121,8 @@ func TestNames(t *testing.T) {
 }
 
 func TestRows(t *testing.T) {
-	text := "\xef\xbb\xbf{}\r\n\n[\xff]\n\"" + strings.Repeat("x", 64<<20) + "\"\n1"
-	for _, name := range []string{"train_tasks.jsonl", "train_tasks.jsonl.gz"} {
-		content := text
-		if strings.HasSuffix(name, ".gz") {
-			content = packed(t, text)
-		}
+	text := "\xef\xbb\xbf{}\r\n\n[\xff]\n\"" + strings.Repeat("x", jsonl.DefaultMax) + "\"\n1"
+	for name, content := range map[string]string{"train_tasks.jsonl": text, "train_tasks.jsonl.gz": packed(t, text)} {
 		var got []datasets.Row
 		err := folder(t, map[string]string{name: content}).Lines(t.Context(), name, func(row datasets.Row) error {
 			row.Data = bytes.Clone(row.Data)
