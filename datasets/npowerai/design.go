@@ -150,11 +150,13 @@ def power(n):
 	},
 }
 
-// tails is the end of the Python of the t-test designs.
+// tails is the end of the Python of the t-test designs. The lower tail is asked
+// for as the upper one of the mirrored distribution: scipy 1.17 gives NaN for the
+// lower one where its noncentrality is large.
 const tails = `    critical = stats.t.ppf(1 - alpha / sides, df)
     result = stats.nct.sf(critical, df, noncentrality)
     if sides == 2:
-        result += stats.nct.cdf(-critical, df, noncentrality)
+        result += stats.nct.sf(critical, df, -noncentrality)
     return result
 `
 

@@ -75,7 +75,7 @@ func (Source) Spec() datasets.Spec {
 				{Pattern: testFile, Split: schemas.SplitTest, Role: datasets.RoleRows, Help: "test rows"},
 			},
 		}},
-		AdapterVersion: "1",
+		AdapterVersion: "2",
 		GraderVersion:  "1",
 	}
 }

@@ -55,12 +55,12 @@ func listing(p params) string {
 	return b.String()
 }
 
-// setProgram sets the answer that the source gives.
+// setProgram sets the answer that the source gives. It prints the answer only:
+// the public release judges all that is printed.
 func setProgram(task schemas.Task, given params) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s: the values that the question states\n", task.Category)
-	b.WriteString("given = {\n" + listing(given) + "}\n")
-	b.WriteString("for name, value in given.items():\n    print(name, \"=\", value)\n\n")
+	b.WriteString("given = {\n" + listing(given) + "}\n\n")
 	b.WriteString("answer = " + task.Answer + "\n" + printAnswer)
 	return b.String()
 }
