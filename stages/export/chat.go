@@ -31,6 +31,7 @@ const (
 	reasonPrompts       = "prompts_differ"
 	reasonObservations  = "observations_diverge" // before any turn of the assistant does
 	reasonNoDivergence  = "no_divergence"        // one is the beginning of the other
+	reasonChosenFailed  = "chosen_turn_failed"   // the solved attempt itself went wrong in that turn
 
 	// verifier
 	reasonNoSteps       = "no_steps"

@@ -199,6 +199,18 @@ func TestDPO(t *testing.T) {
 		{"the next of equals where the first cannot be used", "best_worst", func(task schemas.Task) []schemas.Trajectory {
 			return []schemas.Trajectory{attempt(task, 0, submit("answer =1", 0)), attempt(task, 1, submit("answer = 1", 1)), attempt(task, 2, submit("none", 0))}
 		}, []string{"0 answer = 1 > none"}, nil},
+		{"a mistake of the solved one is not preferred", "best_worst", func(task schemas.Task) []schemas.Trajectory {
+			return []schemas.Trajectory{attempt(task, 0, look("a", "x"), submit("none", 0)), attempt(task, 1, submit("slip", 0), submit("right", 1))}
+		}, nil, map[string]int64{"best_worst chosen_turn_failed": 1}},
+		{"nor a turn of it that failed", "best_worst", func(task schemas.Task) []schemas.Trajectory {
+			crashed := attempt(task, 1, look("crash", "x"), submit("right", 1))
+			crashed.Steps[0].Status, crashed.Steps[0].ErrorType = "error", "NameError"
+			return []schemas.Trajectory{attempt(task, 0, look("a", "x"), submit("none", 0)), crashed}
+		}, nil, map[string]int64{"best_worst chosen_turn_failed": 1}},
+		{"another solved one that did well there", "best_worst", func(task schemas.Task) []schemas.Trajectory {
+			return []schemas.Trajectory{attempt(task, 0, look("a", "x"), submit("none", 0)), attempt(task, 1, submit("slip", 0), submit("right", 1)),
+				attempt(task, 2, look("b", "x"), look("c", "y"), submit("right", 1))}
+		}, []string{"0 b > a"}, nil},
 		{"all solved", "best_worst", func(task schemas.Task) []schemas.Trajectory {
 			return []schemas.Trajectory{attempt(task, 0, submit("a", 1)), attempt(task, 1, submit("b", 1))}
 		}, nil, map[string]int64{"best_worst tie_all_solved": 1}},

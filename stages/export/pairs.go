@@ -91,9 +91,9 @@ func wrongSubmissions(t schemas.Trajectory, before int32) func(yield func(int32,
 }
 
 // bestWorst pairs the best solved attempt at a task with the worst failed one, at
-// the first turn of the assistant where they part. Every task is one candidate.
-// Among equals the shorter attempt goes first, and the first pair that can be used
-// is taken.
+// the first turn of the assistant where they part, if the solved one did well
+// there. Every task is one candidate. Among equals the shorter attempt goes first,
+// and the first pair that can be used is taken.
 func (b *builder) bestWorst(out *built, g group, chats []conversation) {
 	best, worst, reason := extremes(g)
 	if reason != "" {
@@ -176,6 +176,9 @@ func (b *builder) diverge(g group, chats []conversation, i, j int) (schemas.DPO,
 		return schemas.DPO{}, reasonObservations
 	}
 	turn := assistantTurns(chosen[:n+1])
+	if !went(g.attempts[i], turn) {
+		return schemas.DPO{}, reasonChosenFailed
+	}
 	x, y := words(turnText(g.attempts[i], turn, chosen[n])), words(turnText(g.attempts[j], turn, rejected[n]))
 	if similar(x, y, b.opts.MaxSimilarity) {
 		return schemas.DPO{}, reasonNearDuplicate
@@ -185,6 +188,23 @@ func (b *builder) diverge(g group, chats []conversation, i, j int) (schemas.DPO,
 		Prompt: chosen[:n], Chosen: chosen[n : n+1], Rejected: rejected[n : n+1],
 		ChosenReward: g.attempts[i].Reward, RejectedReward: g.attempts[j].Reward, Strategy: schemas.StrategyBestWorst,
 	}, ""
+}
+
+// went says whether every step of a turn came off: a right submission, or anything
+// else that ran without error. Solved attempts hold mistakes too, and one must not
+// be preferred for what was mended later.
+func went(t schemas.Trajectory, turn int32) bool {
+	done := false
+	for _, s := range t.Steps {
+		if schemas.Value(s.Turn) != turn {
+			continue
+		}
+		if s.Submission == "" && s.Status != "ok" || s.Submission != "" && schemas.Value(s.Reward) != 1 {
+			return false
+		}
+		done = true
+	}
+	return done
 }
 
 // pair counts a pair's turns and tokens, those of its longer side, and keeps it.

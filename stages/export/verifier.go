@@ -165,10 +165,16 @@ func resultsOf(s schemas.Step) ([]param, error) {
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			out = append(out, param{name, string(values[name])})
+			if name != "answer" { // it stands at the end
+				out = append(out, param{name, string(values[name])})
+			}
 		}
 	}
-	return append(out, filled(param{"answer", string(sub.Answer)})...), nil
+	answer := sub.Answer
+	if answer == nil {
+		answer = sub.Captured["answer"]
+	}
+	return append(out, filled(param{"answer", string(answer)})...), nil
 }
 
 func filled(params ...param) []param {
