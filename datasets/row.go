@@ -35,6 +35,18 @@ func Rejectf(reason Reason, format string, args ...any) error {
 	return &RejectError{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
 
+// FileError says that a resource file is at fault as a whole because of one of its
+// lines: what it holds cannot be used without that line. It holds no content.
+type FileError struct {
+	File string // relative to the raw folder of the source
+	Line int64
+	Err  error
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+
+func (e *FileError) Unwrap() error { return e.Err }
+
 // Decode reads a row as JSON into v. Duplicate keys, invalid UTF-8 and lone
 // surrogates are errors: they poison what is exported later.
 func (r Row) Decode(v any) error {

@@ -71,7 +71,7 @@ func Load(ctx context.Context, files datasets.Files, names []string, limits Limi
 		err := files.Lines(ctx, name, func(row datasets.Row) error {
 			inRow = true
 			if err := s.add(row, limits); err != nil {
-				return fmt.Errorf("%s:%d: %w", row.File, row.Line, err)
+				return &datasets.FileError{File: row.File, Line: row.Line, Err: err}
 			}
 			inRow = false
 			return nil

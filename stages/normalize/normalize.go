@@ -174,7 +174,13 @@ func newCollector(adapter datasets.Adapter, src rawfiles.Source, raw *account, m
 
 // run has the adapter make tasks of all raw rows, and sees that none is missing.
 func (c *collector) run(ctx context.Context) (err error) {
-	if err := c.adapter.Normalize(ctx, c.raw, c); err != nil {
+	err = c.adapter.Normalize(ctx, c.raw, c)
+	var file *datasets.FileError
+	if errors.As(err, &file) {
+		return &pipeline.InputError{File: c.raw.Path(file.File), Line: file.Line, What: "cannot be used", Err: file.Err,
+			Do: "mend the line or take the file away"}
+	}
+	if err != nil {
 		return err
 	}
 	c.report.RawRows, err = c.raw.settle()

@@ -29,6 +29,9 @@ const Version = 1
 // All is the name of the row that sums up every source.
 const All = "all"
 
+// Unreadable stands for the action of a reply that could not be read as one.
+const Unreadable = "unreadable"
+
 // Report is stats.json. Lists are in the order of the registry, then by name;
 // a part is null when the run folder does not hold its table.
 type Report struct {
@@ -289,7 +292,7 @@ func (s *SourceTrajectories) add(t schemas.Trajectory) {
 
 	var executions int64
 	for _, step := range t.Steps {
-		s.Actions[step.Action]++
+		s.Actions[cmp.Or(step.Action, Unreadable)]++
 		if step.ErrorType != "" {
 			s.ErrorTypes[step.ErrorType]++
 		}

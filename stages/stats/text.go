@@ -56,6 +56,9 @@ func grid(title string, numeric int, header table.Row, rows []table.Row) string 
 	t.AppendHeader(header)
 	t.AppendRows(rows)
 	var columns []table.ColumnConfig
+	for i := 1; i < numeric; i++ {
+		columns = append(columns, table.ColumnConfig{Number: i, WidthMax: 80}) // reasons can be long
+	}
 	for i := numeric; i <= len(header); i++ {
 		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
