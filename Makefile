@@ -1,15 +1,24 @@
 # CI calls only these targets. Tools are pinned and run through the module proxy.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 VULNDB ?= https://vuln.go.dev
 FUZZTIME ?= 5s
 
-.PHONY: build test race lint generate check-generate fuzz-short interop clean
+QUICKSTART ?= medgym-quickstart
+
+.PHONY: build env quickstart test race lint generate check-generate fuzz-short interop kill bench clean
 
 build:
 	go build -trimpath -o bin/medgym-data ./cmd/medgym-data
 
-test:
+# The Python environment of the sandbox, in the user's cache folder.
+env: build
+	bin/medgym-data --quiet doctor --install
+
+quickstart: build
+	bin/medgym-data quickstart --dir "$(QUICKSTART)"
+
+test: env
 	go test ./...
 
 race:
@@ -45,6 +54,16 @@ fuzz-short:
 interop:
 	go test -tags interop -count=1 ./scripts/interop
 	@if [ -n "$(RUN)" ]; then go run ./scripts/interop --dir "$(RUN)"; fi
+
+# A rollout that is killed five times and resumed, against one that is not.
+kill: env
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	bin/medgym-data synth --out "$$dir/raw" --rows 15; \
+	bin/medgym-data --quiet prepare --raw "$$dir/raw" --dir "$$dir/run" --no-validate; \
+	go run ./scripts/kill --binary bin/medgym-data --run "$$dir/run"
+
+bench: env
+	go run ./scripts/bench/sandbox
 
 clean:
 	rm -rf bin

@@ -5,15 +5,36 @@ package main
 import (
 	"fmt"
 	"os"
+
+	"github.com/medgym-data/medgym-data/datasets/all"
 )
 
 func main() {
-	page, err := schemaPage("schemas")
-	if err == nil {
-		err = os.WriteFile("docs/schemas.md", page, 0o644)
-	}
-	if err != nil {
+	if err := generate(); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
+}
+
+func generate() error {
+	columns, err := schemaPage("schemas")
+	if err != nil {
+		return err
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		return err
+	}
+	registry := all.Registry()
+	if readme, err = withTable(readme, registry); err != nil {
+		return err
+	}
+	for name, page := range map[string][]byte{
+		"docs/schemas.md": columns, "docs/sources.md": sourcesPage(registry), "README.md": readme,
+	} {
+		if err := os.WriteFile(name, page, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
