@@ -596,8 +596,10 @@ func TestForeignRowIsRefused(t *testing.T) {
 	task := taskOf("s", "train", 1)
 	stray := attempt(task, 0, submit("a", 1))
 	stray.AccessTier = schemas.TierCredentialed
-	dir := t.TempDir()
-	err := do(t, strayWorld(t, dir, task, stray), export.Options{})
+	var w world
+	w.add(task, stray)
+	w.folder = func(schemas.Trajectory) [3]string { return [3]string{schemas.TierOpen, "s", "train"} }
+	err := do(t, w.open(t, t.TempDir()), export.Options{})
 	if err == nil || !strings.Contains(err.Error(), "never leave the folder") {
 		t.Errorf("error %v", err)
 	}

@@ -85,6 +85,7 @@ func taskOf(source, split string, n int) schemas.Task {
 type world struct {
 	tasks        []schemas.Task
 	trajectories []schemas.Trajectory
+	folder       func(schemas.Trajectory) [3]string // tier, source, split; nil: those of the row
 }
 
 func (w *world) add(task schemas.Task, attempts ...schemas.Trajectory) {
@@ -105,12 +106,16 @@ func (w world) open(t testing.TB, dir string) *pipeline.Run {
 			t.Error(err)
 		}
 	})
+	folder := w.folder
+	if folder == nil {
+		folder = func(t schemas.Trajectory) [3]string { return [3]string{t.AccessTier, t.Source, t.Split} }
+	}
 	for _, stage := range []pipeline.Stage{
 		{Name: "normalize", Version: "1", Output: "tasks", Work: func(ctx context.Context, work *pipeline.Work) error {
 			return writeRows(ctx, work.Dir(), w.tasks, func(t schemas.Task) [3]string { return [3]string{t.AccessTier, t.Source, t.Split} })
 		}},
 		{Name: "rollout", Version: "1", Output: "trajectories", Inputs: []string{"normalize"}, Work: func(ctx context.Context, work *pipeline.Work) error {
-			return writeRows(ctx, work.Dir(), w.trajectories, func(t schemas.Trajectory) [3]string { return [3]string{t.AccessTier, t.Source, t.Split} })
+			return writeRows(ctx, work.Dir(), w.trajectories, folder)
 		}},
 	} {
 		if _, err := run.Do(t.Context(), stage); err != nil {
@@ -223,32 +228,4 @@ func files(t testing.TB, dir string) map[string]string {
 		t.Fatal(err)
 	}
 	return out
-}
-
-// strayWorld puts a trajectory into the folder of the open tier, whatever it says.
-func strayWorld(t testing.TB, dir string, task schemas.Task, stray schemas.Trajectory) *pipeline.Run {
-	t.Helper()
-	run, err := pipeline.Open(t.Context(), dir, pipeline.Options{Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := run.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	open := func(string) [3]string { return [3]string{schemas.TierOpen, task.Source, task.Split} }
-	for _, stage := range []pipeline.Stage{
-		{Name: "normalize", Version: "1", Output: "tasks", Work: func(ctx context.Context, w *pipeline.Work) error {
-			return writeRows(ctx, w.Dir(), []schemas.Task{task}, func(schemas.Task) [3]string { return open("") })
-		}},
-		{Name: "rollout", Version: "1", Output: "trajectories", Inputs: []string{"normalize"}, Work: func(ctx context.Context, w *pipeline.Work) error {
-			return writeRows(ctx, w.Dir(), []schemas.Trajectory{stray}, func(schemas.Trajectory) [3]string { return open("") })
-		}},
-	} {
-		if _, err := run.Do(t.Context(), stage); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return run
 }
