@@ -6,7 +6,11 @@
 // and has to be exact. A date is compared as a date, a gestational age as a pair
 // of weeks and days.
 //
-// The source has no gold programs: its tasks have an answer only.
+// The source has no gold programs. Where the values that it extracted from a
+// note, put into the calculator's published formula, give the row's answer, that
+// program is kept as the task's gold. Where they do not (a label that departs from
+// the rule, a unit that cannot be read) the task has an answer only; task and
+// answer stay as released.
 package medcalcbench
 
 import (
@@ -24,7 +28,7 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 )
 
-// Source implements datasets.Adapter, Grader and Referencer.
+// Source implements datasets.Adapter, Grader, Referencer and Synthesizer.
 type Source struct{ prompt *template.Template }
 
 //go:embed prompts/*.tmpl
@@ -67,7 +71,7 @@ func (Source) Spec() datasets.Spec {
 				{Pattern: methodFile, Role: datasets.RoleResource, Optional: true, Help: "how each calculator works; quoted in the instruction"},
 			},
 		}},
-		AdapterVersion: "1",
+		AdapterVersion: "2",
 		GraderVersion:  "1",
 	}
 }
@@ -172,6 +176,9 @@ func (s Source) task(r row, methods map[string]string) (schemas.Task, error) {
 		return schemas.Task{}, fmt.Errorf("instruction: %w", err)
 	}
 	task.Instruction = text.String()
+	if program, ok := solve(r, task); ok {
+		task.Gold, task.GoldKind = program, schemas.GoldPython
+	}
 	return task, nil
 }
 
@@ -181,12 +188,6 @@ var forms = map[schemas.AnswerType]string{
 	schemas.AnswerInteger:  "It is the score, an integer.",
 	schemas.AnswerDate:     "It is the date as text in the form MM/DD/YYYY, or a datetime.date.",
 	schemas.AnswerDuration: "It is a tuple (weeks, days) of two integers, with fewer than seven days.",
-}
-
-// scores are the calculators that count points by rule.
-var scores = map[int64]bool{
-	4: true, 15: true, 16: true, 17: true, 18: true, 20: true, 21: true, 25: true, 27: true, 28: true,
-	29: true, 32: true, 33: true, 36: true, 43: true, 45: true, 48: true, 51: true,
 }
 
 // setAnswer types the answer: by its form, and for numbers by the calculator and
@@ -206,7 +207,8 @@ func setAnswer(task *schemas.Task, r row) error {
 		}
 		task.AnswerType = schemas.AnswerNumber
 		task.AnswerLower, task.AnswerUpper = &lower, &upper
-		if i, ok := gold.Integer(); ok && scores[*r.CalculatorID] && lower == upper {
+		c, _ := calculatorOf(*r.CalculatorID)
+		if i, ok := gold.Integer(); ok && c.score && lower == upper {
 			task.AnswerType = schemas.AnswerInteger
 			task.Answer = i.String()
 			return nil
