@@ -196,7 +196,7 @@ func (m *manifest) input(reader, stage string) (string, error) {
 		if rec != nil && rec.Begun != nil {
 			state = "has been begun and not finished"
 		}
-		return "", fmt.Errorf("stage %s reads stage %s, which %s in this run folder: run that one first", reader, stage, state)
+		return "", BadInput("", 0, fmt.Sprintf("stage %s reads stage %s, which %s in this run folder", reader, stage, state), "run that one first")
 	}
 	if h := m.holder(rec.Done.Output); h != "" && h != reader {
 		return m.Stages[h].Done.Digest, nil

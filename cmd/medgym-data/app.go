@@ -1,12 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -23,10 +23,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Name:    "medgym-data",
 		Usage:   "from the raw downloads of MedAgentGym's sources to training sets for agents",
 		Version: version(),
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "quiet", EnvVars: []string{"MEDGYM_QUIET"}, Usage: "no progress"},
-			&cli.StringFlag{Name: "log-level", Value: "warn", EnvVars: []string{"MEDGYM_LOG_LEVEL"}, Usage: "debug, info, warn or error"},
-		},
+		Flags:   talkFlags(),
 		Commands: []*cli.Command{
 			prepareCommand(registry),
 			rolloutCommand(registry),
@@ -62,6 +59,7 @@ func finish(commands []*cli.Command) {
 		cmd.OnUsageError = onUsageError
 		cmd.HideHelpCommand = true
 		cmd.Action = refuseArguments(cmd.Action)
+		cmd.Flags = append(cmd.Flags, talkFlags()...)
 		finish(cmd.Subcommands)
 	}
 }
@@ -150,16 +148,41 @@ func openRun(c *cli.Context) (*pipeline.Run, error) {
 	})
 }
 
+// talkFlags say how much a command tells. They are flags of the program and of each
+// command, so that they are understood wherever they stand.
+func talkFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "quiet", EnvVars: []string{"MEDGYM_QUIET"}, Usage: "no progress"},
+		&cli.StringFlag{Name: "log-level", DefaultText: defaultLogLevel, EnvVars: []string{"MEDGYM_LOG_LEVEL"}, Usage: "debug, info, warn or error"},
+	}
+}
+
+const defaultLogLevel = "warn"
+
+func quiet(c *cli.Context) bool {
+	return slices.ContainsFunc(c.Lineage(), func(c *cli.Context) bool { return c.Bool("quiet") })
+}
+
+// logLevel is what stands nearest to the command.
+func logLevel(c *cli.Context) string {
+	for _, c := range c.Lineage() {
+		if level := c.String("log-level"); level != "" {
+			return level
+		}
+	}
+	return defaultLogLevel
+}
+
 func logger(c *cli.Context) (*slog.Logger, error) {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
-		return nil, usageError{errors.New("--log-level is one of debug, info, warn, error")}
+	if err := level.UnmarshalText([]byte(logLevel(c))); err != nil {
+		return nil, usageErrorf(c, "--log-level is debug, info, warn or error, not %q", logLevel(c))
 	}
 	return slog.New(slog.NewTextHandler(c.App.ErrWriter, &slog.HandlerOptions{Level: level})), nil
 }
 
 func progressOf(c *cli.Context) pipeline.Progress {
-	if c.Bool("quiet") {
+	if quiet(c) {
 		return silent{}
 	}
 	if f, ok := c.App.ErrWriter.(*os.File); ok && term.IsTerminal(int(f.Fd())) {

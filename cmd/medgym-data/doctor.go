@@ -58,7 +58,7 @@ func doctorCommand() *cli.Command {
 
 // installLog is where pip talks: it has more to say than --quiet wants.
 func installLog(c *cli.Context) io.Writer {
-	if c.Bool("quiet") {
+	if quiet(c) {
 		return io.Discard
 	}
 	return c.App.ErrWriter

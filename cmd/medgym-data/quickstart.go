@@ -29,7 +29,7 @@ func quickstartCommand() *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			if c.Int("rows") < 1 || c.Int("attempts") < 1 {
-				return usageError{errors.New("--rows and --attempts have to be above zero")}
+				return usageErrorf(c, "--rows and --attempts have to be above zero")
 			}
 			if err := ensureEnvironment(c); err != nil {
 				return err
@@ -67,8 +67,8 @@ func quickstartSteps(c *cli.Context) [][]string {
 
 // globalFlags hands on those that were set.
 func globalFlags(c *cli.Context) []string {
-	args := []string{"--log-level", c.String("log-level")}
-	if c.Bool("quiet") {
+	args := []string{"--log-level", logLevel(c)}
+	if quiet(c) {
 		args = append(args, "--quiet")
 	}
 	return args
