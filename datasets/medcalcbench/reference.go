@@ -28,7 +28,17 @@ func (Source) Reference(task schemas.Task) (datasets.Reference, error) {
 	if ref.Right == "" {
 		ref.Right = setProgram(task, gold, given)
 	}
-	wrong := misreadings(task.Gold)
+	var wrong []attempt
+	if task.Gold != "" {
+		answer, err := evaluate(task.Gold)
+		if err != nil {
+			return datasets.Reference{}, fmt.Errorf("reference %s: the gold program: %w", task.TaskID, err)
+		}
+		if x, err := strconv.ParseFloat(answer, 64); err == nil {
+			gold.number = x // the slips start from what the program computes
+		}
+		wrong = misreadings(task.Gold, answer)
+	}
 	body := strings.TrimSuffix(ref.Right, printAnswer)
 	for _, s := range slips(task.AnswerType, gold) {
 		wrong = append(wrong, attempt{body + s.line + "\n" + printAnswer, s.value})
@@ -60,15 +70,8 @@ var inputLine = regexp.MustCompile(`^([a-z0-9_]+) = (True|False|"Male"|"Female"|
 
 // misreadings are a gold program with one of its inputs read wrongly: a unit left
 // as it was, a finding or the sex turned round, day and month exchanged, a decimal
-// point slipped. Those that leave the answer as it is are for the caller to drop.
-func misreadings(gold string) []attempt {
-	if gold == "" {
-		return nil
-	}
-	right, err := evaluate(gold)
-	if err != nil {
-		return nil
-	}
+// point slipped. Those that change nothing or cannot run are left out.
+func misreadings(gold, right string) []attempt {
 	var out []attempt
 	lines := strings.Split(gold, "\n")
 	for i, line := range lines {
