@@ -4,7 +4,7 @@ import "math"
 
 // The distributions that power analysis needs. Noncentral chi-square and F are
 // Poisson mixtures of central ones; noncentral t is integrated over the
-// distribution of the standard deviation. Relative errors are below 1e-8 where a
+// distribution of the standard deviation. Relative errors are below 1e-7 where a
 // power is above 1e-6.
 
 func normCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }

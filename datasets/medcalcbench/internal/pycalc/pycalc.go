@@ -20,6 +20,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/medgym-data/medgym-data/datasets/pysrc"
 )
 
@@ -78,7 +80,8 @@ func (v Value) JSON() (string, error) {
 	case Bool:
 		return strconv.FormatBool(v.Number != 0), nil
 	case Text:
-		return strconv.Quote(v.Text), nil
+		quoted, err := jsontext.AppendQuote(nil, v.Text)
+		return string(quoted), err
 	case Date:
 		return `{"$":"date","v":"` + v.Date.Format(time.DateOnly) + `"}`, nil
 	case Days:

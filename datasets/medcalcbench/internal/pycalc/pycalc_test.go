@@ -52,6 +52,7 @@ func TestEval(t *testing.T) {
 		{"timedelta(days=2)", `{"$":"timedelta","v":172800.0}`},
 		{"None", "null"},
 		{"{'a': [1.0, 'µmol/L']}['a'][1]", `"µmol/L"`},
+		{`"\x7f\v"`, "\"\x7f\\u000b\""},
 		{"1  # a comment", "1e+00"},
 		{"(1 +\n 2)", "3e+00"},
 	} {
