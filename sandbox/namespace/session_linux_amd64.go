@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -198,7 +199,8 @@ func (s *session) result(reply replyFrame) (sandbox.Result, error) {
 	if json.Unmarshal([]byte(reply.Result), &said) != nil {
 		said = report{}
 	}
-	if said.Setup != "" {
+	// Once the program has begun, which a newline tells, only it can say so.
+	if said.Setup != "" && !strings.HasPrefix(reply.Result, "\n") {
 		return res, fmt.Errorf("sandbox cell: prepare an execution: %s", said.Setup)
 	}
 	res.ErrorType, res.ErrorMessage, res.ErrorLine = said.ErrorType, said.ErrorMessage, said.ErrorLine

@@ -3,8 +3,12 @@
 None, booleans, integers and text are themselves; a finite float keeps its '.' or
 exponent, so that 12.0 and 12 stay apart; everything else is an object whose key
 "$" names its kind. What has no form crosses as its chosen attributes, or as an
-opaque mark. Encoding trusts nothing that the program made: whatever raises
-becomes opaque, and size and depth are bounded.
+opaque mark.
+
+Encoding trusts nothing that the program made. What a value is, its type says, not
+its __class__; what a built-in holds is read by the built-in's own methods, not by
+those that a subclass put in their place; whatever raises becomes opaque; size and
+depth are bounded. Decoding does not raise: what is damaged becomes Opaque.
 """
 import base64
 import datetime
@@ -15,6 +19,8 @@ import sys
 import types
 
 DEPTH = 64
+INT_BITS = 14280  # below the 4300 digits that Python itself converts
+HEAP_TYPE = 1 << 9
 
 
 class TooLarge(Exception):
@@ -26,83 +32,102 @@ class Encoder:
         self.left = limit
         self.attrs = attrs
 
+    def afford(self, n):
+        if n > self.left:
+            raise TooLarge
+
     def spend(self, n):
         self.left -= n
         if self.left < 0:
             raise TooLarge
 
     def encode(self, value, depth=0):
+        self.spend(8)
         if depth > DEPTH:
-            return opaque(value, "too_deep")
+            return self.opaque(value, "too_deep")
         try:
             return self._encode(value, depth)
-        except TooLarge:
+        except (TooLarge, MemoryError):
             raise
-        except Exception:
-            return opaque(value, "no_form")
+        except BaseException:  # SystemExit too: the program's own code may be at work
+            return self.opaque(value, "no_form")
+
+    def opaque(self, value, why):
+        self.spend(32)
+        return opaque(value, why)
 
     def items(self, values, depth):
         return [self.encode(v, depth + 1) for v in values]
 
+    def text(self, text):
+        self.spend(len(text))
+        text.encode("utf-8")  # a lone surrogate has no form
+        return text
+
     def _encode(self, v, depth):
-        self.spend(8)
         t = type(v)
         if v is None or t is bool:
             return v
-        if isinstance(v, int):
-            v = int.__index__(v) if t is not int else v
-            return v if -(2**53) <= v <= 2**53 else {"$": "int", "v": int.__repr__(v)}
-        if isinstance(v, float):
+        if issubclass(t, int):
+            n = int.__index__(v)
+            if -(2**53) <= n <= 2**53:
+                return n
+            if n.bit_length() > INT_BITS:
+                return self.opaque(v, "too_large")
+            return {"$": "int", "v": self.text(int.__repr__(n))}
+        if issubclass(t, float):
             return real(float.__float__(v))
-        if isinstance(v, str):
-            text = str.__str__(v)
-            self.spend(len(text))
-            text.encode("utf-8")  # a lone surrogate has no form
-            return text
-        if isinstance(v, (bytes, bytearray)):
-            self.spend(len(v) * 2)
-            return {"$": "bytes", "v": base64.b64encode(bytes(v)).decode("ascii")}
-        if isinstance(v, list):
+        if issubclass(t, str):
+            return self.text(str.__str__(v))
+        if issubclass(t, (bytes, bytearray)):
+            data = memoryview(v)
+            self.spend(data.nbytes * 4 // 3)
+            return {"$": "bytes", "v": base64.b64encode(data).decode("ascii")}
+        if issubclass(t, list):
             return self.items(list.__iter__(v), depth)
-        if isinstance(v, tuple):
+        if issubclass(t, tuple):
             return {"$": "tuple", "v": self.items(tuple.__iter__(v), depth)}
-        if isinstance(v, (set, frozenset)):
-            found = self.items(list(v), depth)
+        if issubclass(t, (set, frozenset)):
+            found = self.items((set if issubclass(t, set) else frozenset).__iter__(v), depth)
             return {"$": "set", "v": sorted(found, key=lambda e: json.dumps(e, sort_keys=True))}
-        if isinstance(v, dict):
+        if issubclass(t, dict):
             return {"$": "dict", "v": [[self.encode(k, depth + 1), self.encode(x, depth + 1)] for k, x in dict.items(v)]}
-        if isinstance(v, complex):
-            return {"$": "complex", "v": [real(v.real), real(v.imag)]}
-        if isinstance(v, decimal.Decimal):
-            return {"$": "decimal", "v": str(v)}
+        if issubclass(t, complex):
+            z = complex.__complex__(v)
+            return {"$": "complex", "v": [real(z.real), real(z.imag)]}
+        if issubclass(t, decimal.Decimal):
+            return {"$": "decimal", "v": self.text(decimal.Decimal.__str__(v))}
         np, pd = sys.modules.get("numpy"), sys.modules.get("pandas")
         if pd is not None:
             if v is pd.NaT:
                 return {"$": "nat"}
             if v is pd.NA:
                 return None
-        if isinstance(v, datetime.datetime):
-            return {"$": "datetime", "v": v.isoformat()}
-        if isinstance(v, datetime.date):
-            return {"$": "date", "v": v.isoformat()}
-        if isinstance(v, datetime.time):
-            return {"$": "time", "v": v.isoformat()}
-        if isinstance(v, datetime.timedelta):
-            return {"$": "timedelta", "v": float(v.total_seconds())}
-        if np is not None and isinstance(v, np.generic):
-            return self.encode(self.numpy_scalar(np, pd, v), depth + 1)
-        if np is not None and isinstance(v, np.ndarray):
-            self.spend(v.size * 8)
-            return {"$": "ndarray", "dtype": str(v.dtype), "shape": list(v.shape), "v": self.flat(np, pd, v, depth)}
-        if pd is not None and isinstance(v, pd.Index):
-            return self.index(v, depth)
-        if pd is not None and isinstance(v, pd.Series):
-            return {"$": "series", "dtype": str(v.dtype), "name": self.encode(v.name, depth + 1),
-                    "index": self.index(v.index, depth), "v": self.column(v, depth)}
-        if pd is not None and isinstance(v, pd.DataFrame):
-            self.spend(v.size * 8)
-            return {"$": "frame", "columns": self.index(v.columns, depth), "index": self.index(v.index, depth),
-                    "dtypes": [str(d) for d in v.dtypes],
+        if issubclass(t, datetime.datetime):
+            stamp = pd.Timestamp if pd is not None and issubclass(t, pd.Timestamp) else datetime.datetime
+            return {"$": "datetime", "v": stamp.isoformat(v)}
+        if issubclass(t, datetime.date):
+            return {"$": "date", "v": datetime.date.isoformat(v)}
+        if issubclass(t, datetime.time):
+            return {"$": "time", "v": datetime.time.isoformat(v)}
+        if issubclass(t, datetime.timedelta):
+            delta = pd.Timedelta if pd is not None and issubclass(t, pd.Timedelta) else datetime.timedelta
+            return {"$": "timedelta", "v": float(delta.total_seconds(v))}
+        if np is not None and issubclass(t, np.generic):
+            return self.numpy_scalar(np, pd, v, depth)
+        if np is not None and issubclass(t, np.ndarray):
+            return self.array(np, v, depth)
+        if pd is not None and issubclass(t, pd.api.extensions.ExtensionArray):
+            return {"$": "ndarray", "dtype": label(v.dtype), "shape": [len(v)], "v": self.column(v, depth)}
+        if pd is not None and issubclass(t, pd.Index):
+            return self.index(pd, v, depth)
+        if pd is not None and issubclass(t, pd.Series):
+            return {"$": "series", "dtype": label(v.dtype), "name": self.encode(v.name, depth + 1),
+                    "index": self.index(pd, v.index, depth), "v": self.column(v, depth)}
+        if pd is not None and issubclass(t, pd.DataFrame):
+            self.afford(v.size * 8)
+            return {"$": "frame", "columns": self.index(pd, v.columns, depth), "index": self.index(pd, v.index, depth),
+                    "dtypes": [label(d) for d in v.dtypes],
                     "v": [self.column(v.iloc[:, i], depth) for i in range(v.shape[1])]}
         if self.attrs:
             attrs = {}
@@ -112,36 +137,45 @@ class Encoder:
                 except AttributeError:
                     pass
             return {"$": "object", "type": type_name(v), "attrs": attrs}
-        return opaque(v, "no_form")
+        return self.opaque(v, "no_form")
 
-    @staticmethod
-    def numpy_scalar(np, pd, v):
-        if isinstance(v, np.datetime64):
-            return pd.Timestamp(v)
-        if isinstance(v, np.timedelta64):
-            return pd.Timedelta(v)
-        if isinstance(v, np.floating):
-            return float(v)
-        return v.item()
+    def numpy_scalar(self, np, pd, v, depth):
+        t = type(v)
+        if t.__flags__ & HEAP_TYPE:
+            raise TypeError("made by the program: numpy may misread its layout and crash")
+        if issubclass(t, (np.datetime64, np.timedelta64)) and np.isnat(v):
+            return {"$": "nat"}
+        if issubclass(t, np.datetime64):
+            return self.encode(v.astype("M8[us]").item() if pd is None else pd.Timestamp(v), depth + 1)
+        if issubclass(t, np.timedelta64):
+            return {"$": "timedelta", "v": float(v / np.timedelta64(1, "s"))}
+        if issubclass(t, np.inexact):  # item() of a long double is a long double
+            wide = np.complex128 if issubclass(t, np.complexfloating) else np.float64
+            return self.encode(v.astype(wide), depth + 1)
+        return self.encode(v.item(), depth + 1)
 
-    def flat(self, np, pd, v, depth):
-        if v.dtype.kind in "mM":
-            return [self.encode(self.numpy_scalar(np, pd, x), depth + 1) for x in v.ravel()]
-        if v.dtype.kind == "V":
+    def array(self, np, v, depth):
+        data = np.ndarray.view(v, np.ndarray)
+        self.afford(data.size * 8)
+        if data.dtype.kind == "V":
             raise TypeError("structured")
-        return self.items(v.ravel().tolist(), depth)
+        flat = data.ravel()
+        flat = self.items(flat if data.dtype.kind in "mM" else flat.tolist(), depth)
+        if issubclass(type(v), np.ma.MaskedArray):
+            mask = np.ma.getmaskarray(v).ravel().tolist()
+            flat = [None if hidden else x for hidden, x in zip(mask, flat)]
+        return {"$": "ndarray", "dtype": label(data.dtype), "shape": list(data.shape), "v": flat}
 
-    def index(self, v, depth):
-        pd = sys.modules["pandas"]
-        self.spend(len(v) * 8)
-        out = {"$": "index", "dtype": str(v.dtype), "name": self.encode(v.name, depth + 1)}
-        if isinstance(v, pd.MultiIndex):
+    def index(self, pd, v, depth):
+        out = {"$": "index", "dtype": label(v.dtype), "name": self.encode(v.name, depth + 1)}
+        if issubclass(type(v), pd.MultiIndex):
             out["names"] = self.items(list(v.names), depth)
-        out["v"] = self.items(v.tolist(), depth)
+        out["v"] = self.column(v, depth)
         return out
 
     def column(self, v, depth):
-        self.spend(len(v) * 8)
+        self.spend(64)
+        self.afford(len(v) * 8)
         return self.items(v.tolist(), depth)
 
 
@@ -153,28 +187,36 @@ def real(v):
     return v
 
 
+def label(thing, size=200):
+    """The start of str(thing), as text that can be encoded."""
+    return str.__str__(str(thing))[:size].encode("utf-8", "replace").decode()
+
+
 def type_name(v):
     t = type(v)
-    return "%s.%s" % (type.__getattribute__(t, "__module__"), type.__getattribute__(t, "__qualname__"))
+    try:  # by type's own descriptors: a metaclass may have others
+        parts = [type.__dict__[name].__get__(t) for name in ("__module__", "__qualname__")]
+    except AttributeError:
+        return ""
+    return label(".".join(p for p in parts if type(p) is str))
 
 
 def opaque(v, why):
-    try:
-        name = str(type_name(v))
-    except Exception:
-        name = "unknown"
-    return {"$": "opaque", "type": name[:200], "why": why}
+    return {"$": "opaque", "type": type_name(v), "why": why}
 
 
 def dumps(value, limit, attrs=()):
     """The JSON text of a value, at most about limit bytes."""
+    why = "too_large"
     try:
         text = json.dumps(Encoder(limit, attrs).encode(value), allow_nan=False)
         if len(text) <= limit:
             return text
-    except (TooLarge, RecursionError, MemoryError):
+    except (TooLarge, MemoryError):
         pass
-    return json.dumps(opaque(value, "too_large"))
+    except BaseException:
+        why = "no_form"
+    return json.dumps(opaque(value, why))
 
 
 class Opaque:
@@ -184,17 +226,33 @@ class Opaque:
         self.type, self.why = type, why
 
 
+def read(text):
+    """The Python value of JSON text in the plain codec."""
+    try:
+        return loads(json.loads(text))
+    except Exception:
+        return Opaque("", "unreadable")
+
+
 def loads(value):
     """The Python value of decoded JSON in the plain codec."""
-    if isinstance(value, list):
-        return [loads(v) for v in value]
-    if not isinstance(value, dict):
+    if isinstance(value, (str, int, float)) or value is None:
         return value
-    kind, v = value["$"], value.get("v")
-    make = DECODERS.get(kind)
-    if make is None:
-        raise ValueError("unknown kind in the plain codec: %r" % kind)
-    return make(value, v)
+    try:
+        if isinstance(value, list):
+            return [loads(v) for v in value]
+        return DECODERS[value["$"]](value, value.get("v"))
+    except Exception:
+        return Opaque("", "unreadable")
+
+
+def _frozen(v):
+    """v as a key or an item of a set."""
+    if type(v) is set:
+        return frozenset(v)
+    if type(v) is tuple:
+        return tuple(_frozen(x) for x in v)
+    return v
 
 
 def _table(value, v):
@@ -207,9 +265,18 @@ def _table(value, v):
     return frame
 
 
+def _objects(items):
+    """A numpy array of one dimension, of the items as they are."""
+    import numpy as np
+    flat = np.empty(len(items), dtype=object)
+    for i, v in enumerate(items):
+        flat[i] = loads(v)
+    return flat
+
+
 def _series(items, dtype, index, name=None):
     import pandas as pd
-    s = pd.Series(loads(items), index=index, name=name, dtype=object)
+    s = pd.Series(_objects(items), index=index, name=_frozen(name), dtype=object)
     try:
         return s.astype(dtype)
     except Exception:
@@ -219,8 +286,8 @@ def _series(items, dtype, index, name=None):
 def _index(value, v):
     import pandas as pd
     if "names" in value:
-        return pd.MultiIndex.from_tuples(loads(v), names=loads(value["names"]))
-    index = pd.Index(loads(v), name=loads(value.get("name")), dtype=object)
+        return pd.MultiIndex.from_tuples(loads(v), names=[_frozen(n) for n in loads(value["names"])])
+    index = pd.Index(_objects(v), name=_frozen(loads(value.get("name"))), dtype=object, tupleize_cols=False)
     try:
         return index.astype(value["dtype"])
     except Exception:
@@ -229,9 +296,11 @@ def _index(value, v):
 
 def _array(value, v):
     import numpy as np
-    flat = np.empty(len(v), dtype=object)
-    flat[:] = loads(v)
+    flat = _objects(v)
     try:
+        if np.dtype(value["dtype"]).kind in "mM":
+            import pandas as pd  # numpy knows no NaT among objects
+            flat = pd.Series(flat).to_numpy()
         flat = flat.astype(value["dtype"])
     except Exception:
         pass
@@ -259,8 +328,8 @@ DECODERS = {
     "float": lambda _, v: float(v),
     "int": lambda _, v: int(v),
     "tuple": lambda _, v: tuple(loads(v)),
-    "set": lambda _, v: set(loads(v)),
-    "dict": lambda _, v: {loads(k): loads(x) for k, x in v},
+    "set": lambda _, v: {_frozen(loads(x)) for x in v},
+    "dict": lambda _, v: {_frozen(loads(k)): loads(x) for k, x in v},
     "bytes": lambda _, v: base64.b64decode(v),
     "decimal": lambda _, v: decimal.Decimal(v),
     "complex": lambda _, v: complex(loads(v[0]), loads(v[1])),

@@ -32,6 +32,8 @@ import time
 import traceback
 import types
 
+import plain
+
 CLONE_PARENT, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x8000, 0x20000, 0x8000000, 0x20000000
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
@@ -207,7 +209,6 @@ def reseed(seed):
 def run_python(req):
     """Runs the program as __main__. Returns the exit code and what to report."""
     import threading
-    import plain
     report = {"error_type": "", "error_message": "", "error_line": 0, "captured": {}}
     code, name = req["code"], "<program>"
     linecache.cache[name] = (len(code), None, code.splitlines(True), name)
@@ -218,9 +219,10 @@ def run_python(req):
     sys.path.insert(0, "")
     try:
         for key, value in req["inject"].items():
-            main.__dict__[key] = plain.loads(json.loads(value))
+            main.__dict__[key] = plain.read(value)
     except Exception as e:
         return 125, {"setup": "variable %s: %s: %s" % (key, type(e).__name__, e)}
+    os.write(3, b"\n")  # what is said of the setup after this, the program says
     exit_code = 0
     try:
         exec(compile(code, name, "exec", dont_inherit=True), main.__dict__)
@@ -250,9 +252,9 @@ def exit_status(e):
 
 def describe(e, name, report):
     frames = [f for f in traceback.extract_tb(e.__traceback__) if f.filename == name]
-    report["error_type"] = type(e).__name__
+    report["error_type"] = plain.type_name(e).rpartition(".")[2]
     try:
-        report["error_message"] = str(e)[:4000]
+        report["error_message"] = plain.label(e, 4000)
     except BaseException:
         pass
     if isinstance(e, SyntaxError) and e.filename == name:
@@ -567,7 +569,6 @@ def main():
     config["seccomp"] = base64.b64decode(config["seccomp"])
     site.setquit()  # -S leaves out exit() and quit(), which programs use
     site.sethelper()
-    import plain  # noqa: F401, while its folder is in the path
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     loaded = warm(config, config["tiers"][0])
     tiers = start_tiers(config)
