@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 
 QUICKSTART ?= medgym-quickstart
 
-.PHONY: build env quickstart test race lint generate check-generate fuzz-short interop kill bench clean
+.PHONY: build env quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench clean
 
 build:
 	go build -trimpath -o bin/medgym-data ./cmd/medgym-data
@@ -20,6 +20,10 @@ quickstart: build
 
 test: env
 	go test ./...
+
+# The sandbox's suite once more, as an ordinary user.
+test-ordinary: build
+	scripts/test-ordinary.sh
 
 race:
 	go test -race ./stages/... ./datasets/... ./pipeline/...
