@@ -98,6 +98,28 @@ func kindOf(typ reflect.Type) string {
 	return "of the right type"
 }
 
+// EachFile is EachRow for every file of rows of the layout that was recognized, in
+// the layout's order.
+func EachFile[T any](ctx context.Context, raw Raw, spec Spec, emit Emitter, make func(Row, T) (schemas.Task, error)) error {
+	for _, layout := range spec.Layouts {
+		if layout.ID != raw.Layout() {
+			continue
+		}
+		for _, f := range layout.Files {
+			if f.Role != RoleRows {
+				continue
+			}
+			for _, name := range raw.Glob(f.Pattern) {
+				if err := EachRow(ctx, raw, name, f.Split, emit, make); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("source %s has no layout %q", spec.ID, raw.Layout())
+}
+
 // EachRow decodes every row of a JSON Lines file as T and emits what make says:
 // a task, or a rejection when it returns a RejectError.
 func EachRow[T any](ctx context.Context, raw Raw, file, split string, emit Emitter, make func(Row, T) (schemas.Task, error)) error {

@@ -133,20 +133,7 @@ func (s *Source) Normalize(ctx context.Context, raw datasets.Raw, emit datasets.
 		return err
 	}
 	n := normalizer{prompt: s.prompt, functions: functions, chart: chart{source}, resources: resources(raw)}
-	for _, f := range s.Spec().Layouts[0].Files {
-		if f.Role != datasets.RoleRows {
-			continue
-		}
-		for _, name := range raw.Glob(f.Pattern) {
-			err := datasets.EachRow(ctx, raw, name, f.Split, emit, func(_ datasets.Row, r row) (schemas.Task, error) {
-				return n.task(ctx, r)
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return datasets.EachFile(ctx, raw, s.Spec(), emit, func(_ datasets.Row, r row) (schemas.Task, error) { return n.task(ctx, r) })
 }
 
 // normalizer is what all rows of a download share.

@@ -115,20 +115,7 @@ func (s Source) Normalize(ctx context.Context, raw datasets.Raw, emit datasets.E
 	if err != nil {
 		return err
 	}
-	for _, f := range s.Spec().Layouts[0].Files {
-		if f.Role != datasets.RoleRows {
-			continue
-		}
-		for _, name := range raw.Glob(f.Pattern) {
-			err := datasets.EachRow(ctx, raw, name, f.Split, emit, func(_ datasets.Row, r row) (schemas.Task, error) {
-				return s.task(r, methods)
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return datasets.EachFile(ctx, raw, s.Spec(), emit, func(_ datasets.Row, r row) (schemas.Task, error) { return s.task(r, methods) })
 }
 
 // readMethods maps each calculator to how it works. A line that cannot be read

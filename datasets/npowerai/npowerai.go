@@ -91,15 +91,7 @@ type row struct {
 
 // Normalize implements datasets.Adapter.
 func (s Source) Normalize(ctx context.Context, raw datasets.Raw, emit datasets.Emitter) error {
-	for _, f := range s.Spec().Layouts[0].Files {
-		for _, name := range raw.Glob(f.Pattern) {
-			err := datasets.EachRow(ctx, raw, name, f.Split, emit, func(_ datasets.Row, r row) (schemas.Task, error) { return s.task(r) })
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return datasets.EachFile(ctx, raw, s.Spec(), emit, func(_ datasets.Row, r row) (schemas.Task, error) { return s.task(r) })
 }
 
 func (s Source) task(r row) (schemas.Task, error) {
