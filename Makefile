@@ -9,7 +9,7 @@ QUICKSTART ?= medgym-quickstart
 .PHONY: build env quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench clean
 
 build:
-	go build -trimpath -o bin/medgym-data ./cmd/medgym-data
+	go build -trimpath -buildvcs=auto -o bin/medgym-data ./cmd/medgym-data
 
 # The Python environment of the sandbox, in the user's cache folder.
 env: build
