@@ -84,8 +84,8 @@ func (*Adapter) Spec() datasets.Spec {
 				{Pattern: testFile, Split: schemas.SplitTest, Role: datasets.RoleRows, Help: "test rows"},
 			},
 		}},
-		AdapterVersion: "1",
-		GraderVersion:  "1",
+		AdapterVersion: "2",
+		GraderVersion:  "2",
 	}
 }
 
@@ -168,6 +168,9 @@ func (a *Adapter) task(_ datasets.Row, r row) (schemas.Task, error) {
 	case redefined(context, function):
 		task.Status = schemas.StatusUngradable
 		task.StatusReason = "the program defines the function again below the gap, so no submission is ever run"
+	case definedBefore(context, function) && !extends(*r.Signature, function):
+		task.Status = schemas.StatusUngradable
+		task.StatusReason = "the program defines the function above the gap already, so a submission that does nothing may pass"
 	case !strings.HasPrefix(function, "__") && !mentions(context, function):
 		task.Status = schemas.StatusUngradable
 		task.StatusReason = "the program never uses the function, so no submission makes a difference"

@@ -39,6 +39,9 @@ func (a *Adapter) Reference(task schemas.Task) (datasets.Reference, error) {
 	stub := fmt.Sprintf("def %s(*args, **kwargs):\n    return None\n", ans.Function)
 	switch task.Category {
 	case "function", "method":
+		if discards(task.Context, ans.Function) {
+			break // nobody looks at the result
+		}
 		ref.Wrong = append(ref.Wrong, fmt.Sprintf(offByOne, task.Gold, ans.Function))
 	default:
 		stub = "@" + task.Category + "\n" + stub
@@ -59,7 +62,8 @@ func debugPrint(task schemas.Task) string {
 	return task.Gold + "\nprint(\"debug: function defined\")\n"
 }
 
-// offByOne works in a class body too: the default is evaluated there.
+// offByOne works in a class body too: the default is evaluated there. Of a text
+// the last character goes as well: of a path programs look at the end alone.
 const offByOne = `%[1]s
 
 def %[2]s(*args, _first=%[2]s, **kwargs):
@@ -68,7 +72,9 @@ def %[2]s(*args, _first=%[2]s, **kwargs):
         return not value
     if isinstance(value, (int, float, complex)):
         return value + 1
-    if isinstance(value, (str, list, tuple)):
+    if isinstance(value, str):
+        return value[1:-1]
+    if isinstance(value, (list, tuple)):
         return value[1:]
     if isinstance(value, dict):
         return dict(list(value.items())[1:])

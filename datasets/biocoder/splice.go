@@ -2,6 +2,7 @@ package biocoder
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/medgym-data/medgym-data/datasets/pysrc"
@@ -56,9 +57,24 @@ func unfence(code string) string {
 // below the gap: then what is put into the gap is replaced before it is called.
 func redefined(context, function string) bool {
 	_, after, _ := strings.Cut(context, marker)
-	indent := gapIndent(context)
+	return defines(strings.Split(after, "\n"), gapIndent(context), function)
+}
+
+// definedBefore says whether the block that the gap is in defines the function
+// above the gap: then it is there without a submission.
+func definedBefore(context, function string) bool {
+	before, _, _ := strings.Cut(context, marker)
+	lines := strings.Split(before, "\n")
+	lines = lines[:len(lines)-1] // the gap's own
+	slices.Reverse(lines)
+	return defines(lines, gapIndent(context), function)
+}
+
+// defines looks for the function's header in the block that lines begin in, whose
+// column is indent.
+func defines(lines []string, indent, function string) bool {
 	header := regexp.MustCompile(`^(async\s+)?def\s+` + regexp.QuoteMeta(function) + `\s*\(`)
-	for line := range strings.Lines(after) {
+	for _, line := range lines {
 		text := strings.TrimLeft(line, " \t")
 		lead := line[:len(line)-len(text)]
 		switch {
@@ -70,6 +86,23 @@ func redefined(context, function string) bool {
 		}
 	}
 	return false
+}
+
+// extends says whether a decorator of the signature is made of the function's
+// earlier definition, as a setter is made of its property.
+func extends(signature, function string) bool {
+	for line := range strings.Lines(signature) {
+		if strings.HasPrefix(strings.TrimSpace(line), "@"+function+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// discards says whether a program calls the function somewhere for what it does
+// alone, as a statement.
+func discards(context, function string) bool {
+	return regexp.MustCompile(`(?m)^[ \t]*(?:\w+(?:\(\))?\.)*` + regexp.QuoteMeta(function) + `\(`).MatchString(context)
 }
 
 // mentions says whether code names the function at all.
