@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Scalar is one value in normal form, in which database answers are compared:
@@ -65,7 +66,10 @@ func (v Value) Normal() (Scalar, bool) {
 	case Timedelta:
 		return Scalar{class: classDuration, number: v.Float}, !math.IsNaN(v.Float) && !math.IsInf(v.Float, 0)
 	case Bytes:
-		return Scalar{class: classText, text: strings.ToLower(trim(string(v.Bytes)))}, true
+		if text := string(v.Bytes); utf8.ValidString(text) {
+			return Scalar{class: classText, text: strings.ToLower(trim(text))}, true
+		}
+		return Scalar{class: classText, text: string(v.Bytes)}, true
 	}
 	return Scalar{}, false
 }
@@ -83,19 +87,19 @@ func numberScalar(v Value) (Scalar, bool) {
 	return Scalar{class: classNumber, number: f}, ok
 }
 
-// instant is a date or a datetime in one form. A time of day needs its date
+// instant is a date or a datetime in one form: in UTC where it has a zone, and as
+// it is where it has none, which is taken for UTC. A time of day needs its date
 // before it in ISO 8601.
 func instant(text string) (string, bool) {
-	if d, ok := ParseDate(text); ok {
-		return d.String() + "T00:00:00", true
-	}
-	text = strings.Replace(trim(text), " ", "T", 1)
-	for _, form := range []string{"2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02T15:04"} {
-		if t, err := time.Parse(form, text); err == nil {
-			return strings.TrimSuffix(t.Format("2006-01-02T15:04:05.999999999Z07:00"), "Z"), true
+	const form = "2006-01-02T15:04:05.999999999"
+	iso := strings.Replace(trim(text), " ", "T", 1)
+	for _, layout := range []string{form + "Z07:00", form, "2006-01-02T15:04Z07:00", "2006-01-02T15:04"} {
+		if t, err := time.Parse(layout, iso); err == nil {
+			return t.UTC().Format(form), true
 		}
 	}
-	return "", false
+	d, ok := ParseDate(text)
+	return d.String() + "T00:00:00", ok
 }
 
 // Equal compares two scalars: integers exactly, other numbers to Tolerance.
@@ -112,9 +116,20 @@ func (s Scalar) Equal(o Scalar) bool {
 	}
 }
 
-// compare orders scalars so that equal ones lie together.
+// compare is a total order in which numbers that are near lie near each other.
 func (s Scalar) compare(o Scalar) int {
-	return cmp.Or(cmp.Compare(s.class, o.class), cmp.Compare(s.text, o.text), cmp.Compare(s.number, o.number))
+	if c := cmp.Or(cmp.Compare(s.class, o.class), cmp.Compare(s.text, o.text), cmp.Compare(s.number, o.number)); c != 0 {
+		return c
+	}
+	switch {
+	case s.exact != nil && o.exact != nil:
+		return s.exact.Cmp(o.exact)
+	case s.exact != nil:
+		return 1
+	case o.exact != nil:
+		return -1
+	}
+	return 0
 }
 
 // Equal reports whether two values are equal as scalars in normal form. Values
@@ -167,7 +182,7 @@ func (v Value) Rows() ([][]Scalar, bool) {
 	case List, Tuple, Set, Index, Series:
 		for _, item := range v.Items {
 			cells := []Value{item}
-			if item.Kind == List || item.Kind == Tuple {
+			if item.Kind == List || item.Kind == Tuple || item.Kind == Array && len(item.Shape) == 1 {
 				cells = item.Items
 			}
 			if !add(cells) {
@@ -192,21 +207,6 @@ func (v Value) Rows() ([][]Scalar, bool) {
 	return rows, true
 }
 
-// EqualRows compares two tables as multisets of rows: every row of one has its
-// own equal row in the other, with nothing left over. Columns keep their order.
-func EqualRows(a, b [][]Scalar) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.SortFunc(a, compareRows)
-	slices.SortFunc(b, compareRows)
-	if slices.EqualFunc(a, b, equalRow) {
-		return true
-	}
-	return matchRows(a, b)
-}
-
 // EqualMultiset compares two values as multisets of rows.
 func EqualMultiset(a, b Value) bool {
 	x, okX := a.Rows()
@@ -214,61 +214,11 @@ func EqualMultiset(a, b Value) bool {
 	return okX && okY && EqualRows(x, y)
 }
 
-func compareRows(a, b []Scalar) int {
-	return slices.CompareFunc(a, b, Scalar.compare)
-}
-
-func equalRow(a, b []Scalar) bool { return slices.EqualFunc(a, b, Scalar.Equal) }
-
-// matchRows pairs rows where sorting has put near-equal numbers in two orders: a
-// perfect matching by augmenting paths (Kuhn 1955). Candidates of a row lie
-// together, as rows are sorted by their first cell.
-func matchRows(a, b [][]Scalar) bool {
-	candidates := func(row []Scalar) (from, to int) {
-		first := row[0]
-		low, high := first, first
-		margin := 2 * Tolerance * math.Abs(first.number)
-		low.number, high.number = first.number-margin, first.number+margin
-		from, _ = slices.BinarySearchFunc(b, low, func(r []Scalar, s Scalar) int { return r[0].compare(s) })
-		to, _ = slices.BinarySearchFunc(b, high, func(r []Scalar, s Scalar) int {
-			if r[0].compare(s) <= 0 {
-				return -1
-			}
-			return 1
-		})
-		return from, to
-	}
-	owner := make([]int, len(b)) // row of a that holds row of b, plus one
-	// place is not recursive on the call stack deeper than the longest chain of
-	// near-equal rows, which the tolerance keeps short in any real table.
-	var place func(i int, seen map[int]bool) bool
-	place = func(i int, seen map[int]bool) bool {
-		from, to := candidates(a[i])
-		for j := from; j < to; j++ {
-			if seen[j] || !equalRow(a[i], b[j]) {
-				continue
-			}
-			seen[j] = true
-			if owner[j] == 0 || place(owner[j]-1, seen) {
-				owner[j] = i + 1
-				return true
-			}
-		}
-		return false
-	}
-	for i := range a {
-		if !place(i, map[int]bool{}) {
-			return false
-		}
-	}
-	return true
-}
-
 // Options say how Same compares.
 type Options struct {
 	Relative float64 // relative error of floats; integers are exact
-	// NaNEqual lets NaN, None and NaT equal themselves, where a gold value holds
-	// them inside a container. At the top they never do.
+	// NaNEqual lets NaN, None and NaT, which pandas turns into one another, be equal
+	// inside a container, where a gold value holds them. At the top they never are.
 	NaNEqual bool
 	// SequenceKinds lets lists, tuples, arrays, indexes and series of the same
 	// items equal one another.
@@ -290,7 +240,7 @@ func Same(gold, got Value, opts Options) bool {
 // the right one.
 func blank(v Value) bool {
 	switch v.Kind {
-	case Null, NaT, Opaque, Float, "":
+	case Null, NaT, Opaque, Float, Decimal, "":
 		return v.Empty()
 	}
 	return false
@@ -328,9 +278,9 @@ func same(a, b Value, opts Options) bool {
 	case Series:
 		return sameItems(a.Items, b.Items, opts) && same(*a.Index, *b.Index, opts)
 	case Set:
-		return sameUnordered(a.Items, b.Items, func(x, y Value) bool { return same(x, y, opts) })
+		return sameUnordered(a.Items, b.Items, func(v Value) Value { return v }, func(x, y Value) bool { return same(x, y, opts) })
 	case Dict:
-		return sameUnordered(a.Pairs, b.Pairs, func(x, y Pair) bool {
+		return sameUnordered(a.Pairs, b.Pairs, func(p Pair) Value { return p.Key }, func(x, y Pair) bool {
 			return same(x.Key, y.Key, opts) && same(x.Value, y.Value, opts)
 		})
 	case Object:
@@ -363,6 +313,9 @@ func sameNumber(a, b Value, opts Options) bool {
 	if a.Kind == Float && b.Kind == Float && math.IsInf(a.Float, 0) {
 		return a.Float == b.Float
 	}
+	if a.Kind == Decimal && b.Kind == Decimal && a.Text == b.Text {
+		return true // also Infinity, and what no float64 holds
+	}
 	x, okX := a.Number()
 	y, okY := b.Number()
 	return okX && okY && Near(x, y, opts.Relative)
@@ -372,13 +325,13 @@ func sameItems(a, b []Value, opts Options) bool {
 	return slices.EqualFunc(a, b, func(x, y Value) bool { return same(x, y, opts) })
 }
 
-// sameUnordered pairs the items of two unordered containers, greedily. The codec
-// sorts sets and keeps the order of dicts, so the partner is nearly always the
-// first one tried.
-func sameUnordered[T any](a, b []T, equal func(x, y T) bool) bool {
+// sameUnordered pairs the items of two unordered containers, in the order of their
+// keys and greedily. In that order the partner is nearly always the first one tried.
+func sameUnordered[T any](a, b []T, key func(T) Value, equal func(x, y T) bool) bool {
 	if len(a) != len(b) {
 		return false
 	}
+	a, b = ordered(a, key), ordered(b, key)
 	taken := make([]bool, len(b))
 	low := 0
 	for _, x := range a {
@@ -396,4 +349,34 @@ func sameUnordered[T any](a, b []T, equal func(x, y T) bool) bool {
 		}
 	}
 	return true
+}
+
+// ordered sorts a copy of items: numbers by value, whatever their kind, the rest
+// by kind and by their text.
+func ordered[T any](items []T, key func(T) Value) []T {
+	type entry struct {
+		kind   Kind
+		number float64
+		text   string
+		item   T
+	}
+	entries := make([]entry, len(items))
+	for i, item := range items {
+		v := key(item).scalar()
+		entries[i] = entry{kind: v.Kind, item: item}
+		if numeric(v) {
+			entries[i].kind = Float
+			entries[i].number, _ = v.Number()
+		} else {
+			entries[i].text = repr(v)
+		}
+	}
+	slices.SortStableFunc(entries, func(x, y entry) int {
+		return cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.number, y.number), cmp.Compare(x.text, y.text))
+	})
+	out := make([]T, len(items))
+	for i, e := range entries {
+		out[i] = e.item
+	}
+	return out
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 )
 
@@ -17,44 +16,91 @@ import (
 // come as their type's name in angle brackets: no grader of the release reads a
 // right answer out of those.
 func Print(v Value) string {
-	if v.Kind == Text {
+	if v = v.scalar(); v.Kind == Text {
 		return v.Text
 	}
-	return printed(v, false)
+	var p printer
+	p.value(v, false)
+	return p.String()
 }
 
-func repr(v Value) string { return printed(v, true) }
+// repr is what Python's repr would write of v.
+func repr(v Value) string {
+	var p printer
+	p.value(v, true)
+	return p.String()
+}
 
-func printed(v Value, nested bool) string {
+type printer struct{ strings.Builder }
+
+func (p *printer) value(v Value, nested bool) {
+	switch v = v.scalar(); v.Kind {
+	case List:
+		p.items("[", v.Items, "]")
+	case Tuple:
+		end := ")"
+		if len(v.Items) == 1 {
+			end = ",)"
+		}
+		p.items("(", v.Items, end)
+	case Set:
+		if len(v.Items) == 0 {
+			p.WriteString("set()")
+			return
+		}
+		p.items("{", v.Items, "}")
+	case Dict:
+		for i, pair := range v.Pairs {
+			p.WriteString([]string{"{", ", "}[min(i, 1)])
+			p.value(pair.Key, true)
+			p.WriteString(": ")
+			p.value(pair.Value, true)
+		}
+		p.WriteString([]string{"{}", "}"}[min(len(v.Pairs), 1)])
+	case Array:
+		if len(v.Shape) != 1 || nested {
+			p.WriteString("<ndarray >")
+			return
+		}
+		for i, item := range v.Items {
+			text := repr(item)
+			if item.Kind == Float && strings.HasSuffix(text, ".0") {
+				text = strings.TrimSuffix(text, "0")
+			}
+			p.WriteString([]string{"[", " "}[min(i, 1)] + text)
+		}
+		p.WriteString([]string{"[]", "]"}[min(len(v.Items), 1)])
+	default:
+		p.WriteString(printScalar(v, nested))
+	}
+}
+
+func (p *printer) items(begin string, items []Value, end string) {
+	p.WriteString(begin)
+	for i, item := range items {
+		if i > 0 {
+			p.WriteString(", ")
+		}
+		p.value(item, true)
+	}
+	p.WriteString(end)
+}
+
+func printScalar(v Value, nested bool) string {
 	switch v.Kind {
 	case Null:
 		return "None"
 	case Bool:
-		return pyBool(v.Bool)
+		if v.Bool {
+			return "True"
+		}
+		return "False"
 	case Int:
 		return v.Int.String()
 	case Float:
 		return reprFloat(v.Float)
 	case Text:
 		return quote(v.Text)
-	case List:
-		return "[" + join(v.Items) + "]"
-	case Tuple:
-		if len(v.Items) == 1 {
-			return "(" + repr(v.Items[0]) + ",)"
-		}
-		return "(" + join(v.Items) + ")"
-	case Set:
-		if len(v.Items) == 0 {
-			return "set()"
-		}
-		return "{" + join(v.Items) + "}"
-	case Dict:
-		entries := make([]string, len(v.Pairs))
-		for i, p := range v.Pairs {
-			entries[i] = repr(p.Key) + ": " + repr(p.Value)
-		}
-		return "{" + strings.Join(entries, ", ") + "}"
 	case Bytes:
 		return "b" + quoteBytes(v.Bytes)
 	case NaT:
@@ -68,37 +114,8 @@ func printed(v Value, nested bool) string {
 		return reprComplex(v)
 	case Date, DateTime, Time, Timedelta:
 		return printTime(v, nested)
-	case Array:
-		if len(v.Shape) == 0 && len(v.Items) == 1 {
-			return printed(v.Items[0], nested)
-		}
-		if len(v.Shape) == 1 && !nested {
-			items := make([]string, len(v.Items))
-			for i, item := range v.Items {
-				items[i] = strings.TrimSuffix(repr(item), ".0")
-				if item.Kind == Float && items[i] != repr(item) {
-					items[i] += "."
-				}
-			}
-			return "[" + strings.Join(items, " ") + "]"
-		}
 	}
 	return "<" + string(v.Kind) + " " + v.Text + ">"
-}
-
-func pyBool(b bool) string {
-	if b {
-		return "True"
-	}
-	return "False"
-}
-
-func join(items []Value) string {
-	texts := make([]string, len(items))
-	for i, item := range items {
-		texts[i] = repr(item)
-	}
-	return strings.Join(texts, ", ")
 }
 
 // reprFloat is Python's shortest text that reads back as f.
@@ -211,21 +228,24 @@ func printTime(v Value, nested bool) string {
 }
 
 func printTimedelta(seconds float64) string {
-	const day = 24 * 60 * 60
-	if math.Abs(seconds) > float64(math.MaxInt64)/1e9 || math.IsNaN(seconds) {
+	const second, day = 1_000_000, 24 * 60 * 60 * 1_000_000
+	rounded := math.Round(seconds * second)
+	if math.IsNaN(rounded) || math.Abs(rounded) >= math.MaxInt64 {
 		return "<timedelta>"
 	}
-	days := math.Floor(seconds / day)
-	rest := time.Duration(math.Round((seconds-days*day)*1e6)) * time.Microsecond
-	clock := fmt.Sprintf("%d:%02d:%02d", int(rest.Hours()), int(rest.Minutes())%60, int(rest.Seconds())%60)
-	if micros := rest.Microseconds() % 1e6; micros != 0 {
+	days, rest := int64(rounded)/day, int64(rounded)%day
+	if rest < 0 {
+		days, rest = days-1, rest+day
+	}
+	clock := fmt.Sprintf("%d:%02d:%02d", rest/(3600*second), rest/(60*second)%60, rest/second%60)
+	if micros := rest % second; micros != 0 {
 		clock += fmt.Sprintf(".%06d", micros)
 	}
 	switch days {
 	case 0:
 		return clock
 	case 1, -1:
-		return fmt.Sprintf("%d day, %s", int(days), clock)
+		return fmt.Sprintf("%d day, %s", days, clock)
 	}
-	return fmt.Sprintf("%d days, %s", int(days), clock)
+	return fmt.Sprintf("%d days, %s", days, clock)
 }

@@ -27,15 +27,11 @@ func (v Value) Number() (float64, bool) {
 		return f, !math.IsInf(f, 0)
 	case Float:
 		return v.Float, !math.IsNaN(v.Float) && !math.IsInf(v.Float, 0)
-	case Decimal:
-		return v.decimal()
-	case Text:
+	case Decimal, Text:
 		return parseNumber(v.Text)
 	}
 	return 0, false
 }
-
-func (v Value) decimal() (float64, bool) { return parseNumber(v.Text) }
 
 func parseNumber(text string) (float64, bool) {
 	text = trim(text)
@@ -59,7 +55,11 @@ func (v Value) Integer() (*big.Int, bool) {
 		n, _ := big.NewFloat(v.Float).Int(nil)
 		return n, true
 	case Decimal, Text:
-		text := trim(v.Text)
+		text := strings.TrimPrefix(trim(v.Text), "+")
+		if isDigits(text) && len(text) <= maxDigits {
+			n, ok := new(big.Int).SetString(text, 10)
+			return n, ok
+		}
 		if f, ok := parseNumber(text); !ok || f != math.Trunc(f) || math.Abs(f) > math.Pow10(maxExponent/2) {
 			return nil, false
 		}

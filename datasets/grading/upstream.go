@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/medgym-data/medgym-data/datasets"
 )
@@ -64,21 +66,45 @@ var (
 	pyInt   = regexp.MustCompile(`^[+-]?\d+(_\d+)*$`)
 )
 
+// pyNumeral is text as float and int read it: space around it does not count, and
+// the decimal digits of every script are digits.
+func pyNumeral(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf || !unicode.IsDigit(r) {
+			return r
+		}
+		for _, digits := range unicode.Nd.R16 { // each range begins with a zero
+			if lo, hi := rune(digits.Lo), rune(digits.Hi); lo <= r && r <= hi {
+				return '0' + (r-lo)%10
+			}
+		}
+		for _, digits := range unicode.Nd.R32 {
+			if lo, hi := rune(digits.Lo), rune(digits.Hi); lo <= r && r <= hi {
+				return '0' + (r-lo)%10
+			}
+		}
+		return r
+	}, trim(text))
+}
+
 // PyFloat is Python's float(text): space around it, underscores between digits,
 // nan and inf are accepted. False stands for ValueError.
 func PyFloat(text string) (float64, bool) {
-	text = trim(text)
-	switch strings.TrimLeft(strings.ToLower(text), "+-") {
-	case "nan", "inf", "infinity":
-		if len(text) > 0 && (len(text) < 2 || !strings.ContainsRune("+-", rune(text[1]))) {
-			f, err := strconv.ParseFloat(text, 64)
-			if err != nil { // strconv takes no sign before nan
-				return math.NaN(), true
-			}
-			return f, true
-		}
+	text = pyNumeral(text)
+	unsigned := strings.ToLower(text)
+	if unsigned != "" && strings.ContainsRune("+-", rune(unsigned[0])) {
+		unsigned = unsigned[1:]
 	}
-	if !pyFloat.MatchString(text) {
+	switch {
+	case unsigned == "nan":
+		return math.NaN(), true
+	case unsigned == "inf" || unsigned == "infinity":
+		sign := 1
+		if text[0] == '-' {
+			sign = -1
+		}
+		return math.Inf(sign), true
+	case !pyFloat.MatchString(text):
 		return 0, false
 	}
 	// Out of range is no error in Python: the result is inf.
@@ -89,10 +115,11 @@ func PyFloat(text string) (float64, bool) {
 // PyInt is Python's int(text), for integers that a float64 holds; beyond them the
 // nearest one, which compares unequal to any real count all the same.
 func PyInt(text string) (float64, bool) {
-	text = trim(text)
-	if !pyInt.MatchString(text) || len(text) > maxDigits {
+	text = pyNumeral(text)
+	digits := strings.ReplaceAll(text, "_", "")
+	if !pyInt.MatchString(text) || len(strings.TrimLeft(digits, "+-")) > maxDigits {
 		return 0, false
 	}
-	f, _ := strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64)
+	f, _ := strconv.ParseFloat(digits, 64)
 	return f, true
 }

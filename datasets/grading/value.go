@@ -20,7 +20,8 @@
 //	{"$":"object","type":..,"attrs":{..}} {"$":"opaque","type":..,"why":..}
 //
 // The encoder runs beside code that a model wrote, so Parse trusts nothing: it
-// bounds size and depth, checks every shape, and refuses what it does not know.
+// bounds size and depth, checks every shape, and refuses what it does not know and
+// what Python cannot hold, a dict with the same key twice.
 // A value that Parse refuses is a wrong answer, not a fault of the grader.
 //
 // # Comparison
@@ -35,6 +36,7 @@ package grading
 import (
 	"math"
 	"math/big"
+	"strings"
 )
 
 // Kind says which form of Value holds.
@@ -101,7 +103,7 @@ type Columns struct {
 // Empty reports whether v says nothing: null, NaN, NaT, text of space only, or a
 // container with nothing in it. Such a value equals nothing.
 func (v Value) Empty() bool {
-	switch v.Kind {
+	switch v = v.scalar(); v.Kind {
 	case Null, NaT, Opaque, "":
 		return true
 	case Float:
@@ -109,10 +111,9 @@ func (v Value) Empty() bool {
 	case Text:
 		return trim(v.Text) == ""
 	case Decimal:
-		_, ok := v.decimal()
-		return !ok
+		return strings.Contains(v.Text, "NaN")
 	case Bytes:
-		return len(v.Bytes) == 0
+		return trim(string(v.Bytes)) == ""
 	case List, Tuple, Set, Array, Index, Series:
 		return len(v.Items) == 0
 	case Dict:
@@ -125,8 +126,8 @@ func (v Value) Empty() bool {
 
 // scalar unwraps an array of no dimensions, which is numpy's scalar.
 func (v Value) scalar() Value {
-	if v.Kind == Array && len(v.Shape) == 0 && len(v.Items) == 1 {
-		return v.Items[0]
+	for v.Kind == Array && len(v.Shape) == 0 && len(v.Items) == 1 {
+		v = v.Items[0]
 	}
 	return v
 }
