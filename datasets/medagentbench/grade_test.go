@@ -50,7 +50,7 @@ func TestStrictGet(t *testing.T) {
 		{"text for a list", expected{Get: []item{number(1.7)}}, `{"$":"dict","v":[["GET","1.7"]]}`, reasonForm},
 		{"a set has no order", expected{Get: []item{number(1.7)}}, `{"$":"dict","v":[["GET",{"$":"set","v":[1.7]}]]}`, reasonForm},
 		{"another key", expected{Get: []item{number(1.7)}}, `{"$":"dict","v":[["GET",[1.7]],["NOTE","ok"]]}`, reasonForm},
-		{"a key twice", expected{Get: []item{number(1.7)}}, `{"$":"dict","v":[["GET",[1.8]],["GET",[1.7]]]}`, reasonForm},
+		{"a key twice", expected{Get: []item{number(1.7)}}, `{"$":"dict","v":[["GET",[1.8]],["GET",[1.7]]]}`, grading.ReasonUnreadable},
 		{"lower case", expected{Get: []item{number(1.7)}}, `{"$":"dict","v":[["get",[1.7]]]}`, reasonForm},
 		{"list alone", expected{Get: []item{number(1.7)}}, "[1.7]", reasonForm},
 		{"empty list", expected{Get: []item{number(1.7)}}, handInOf("", ""), reasonGetCount},
