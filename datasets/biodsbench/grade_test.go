@@ -61,7 +61,6 @@ func TestGrade(t *testing.T) {
 		{"leaves early, wrong", number, "result = 1\nexit(0)", 0, 1, "assertion_failed"},
 		{"leaves early with nothing", number, "import sys\nsys.exit(0)", 0, 1, "result_not_set"},
 		{"leaves past the interpreter", number, "import os\nresult = 1\nos._exit(0)", 0, 1, "result_not_set"},
-		{"leaves later", number, "import threading, os, time\nthreading.Thread(target=lambda: (time.sleep(0.2), os._exit(0))).start()\nclass R:\n    def __rsub__(self, x): time.sleep(9)\n    __sub__ = __rsub__\nresult = R()", 0, 1, "result_not_plain_data"},
 
 		{"says it equals all", exact, "class Same:\n    def __eq__(self, other): return True\nresult = Same()", 0, 1, "result_not_plain_data"},
 		{"a number that equals all", exact, "class Same(int):\n    def __eq__(self, other): return True\n    __hash__ = int.__hash__\nresult = Same(1)", 0, 1, "assertion_failed"},
@@ -139,7 +138,9 @@ type scripted struct {
 	err error
 }
 
-func (s scripted) Run(context.Context, datasets.Program) (datasets.Output, error) { return s.out, s.err }
+func (s scripted) Run(context.Context, datasets.Program) (datasets.Output, error) {
+	return s.out, s.err
+}
 
 // TestFaults: what no value of an agent causes is an error, never a verdict, and
 // what a forged value causes is a verdict, never a pass.
