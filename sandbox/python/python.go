@@ -88,6 +88,7 @@ const describe = `
 import importlib.util, json, os, platform, sys, sysconfig
 exe = getattr(sys, "_base_executable", sys.executable)
 print(json.dumps({"executable": os.path.realpath(exe), "prefix": sys.base_prefix,
+    "implementation": platform.python_implementation(),
     "stdlib": sysconfig.get_path("stdlib"), "version": platform.python_version(),
     "pip": importlib.util.find_spec("pip") is not None}))
 `
@@ -101,16 +102,13 @@ func FindInterpreter(ctx context.Context) (Interpreter, error) {
 	}
 	var best Interpreter
 	for _, name := range candidates {
-		cmd := exec.CommandContext(ctx, name, "-I", "-c", describe)
-		out, err := cmd.Output()
-		if ctx.Err() != nil {
+		found, err := ask(ctx, name)
+		switch {
+		case ctx.Err() != nil:
 			return best, ctx.Err()
-		}
-		var found Interpreter
-		if err != nil || json.Unmarshal(out, &found) != nil || !strings.HasPrefix(found.Version, "3.11.") {
-			if named != "" {
-				return best, fmt.Errorf("%s=%s is not a working CPython 3.11", InterpreterVariable, named)
-			}
+		case err != nil && named != "":
+			return best, fmt.Errorf("%s=%s is not a working CPython 3.11: %w", InterpreterVariable, named, err)
+		case err != nil:
 			continue
 		}
 		if found.Pip {
@@ -124,6 +122,31 @@ func FindInterpreter(ctx context.Context) (Interpreter, error) {
 		return best, ErrNoInterpreter
 	}
 	return best, nil
+}
+
+// ask has an interpreter describe itself.
+func ask(ctx context.Context, name string) (Interpreter, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, "-I", "-c", describe)
+	cmd.WaitDelay = time.Second // a shim's child may hold its output open
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return Interpreter{}, context.Cause(ctx)
+	}
+	var said struct {
+		Interpreter
+		Implementation string `json:"implementation"`
+	}
+	switch {
+	case err != nil:
+		return Interpreter{}, err
+	case json.Unmarshal(out, &said) != nil:
+		return Interpreter{}, errors.New("it does not run Python")
+	case said.Implementation != "CPython" || !strings.HasPrefix(said.Version, "3.11."):
+		return Interpreter{}, fmt.Errorf("it is %s %s", said.Implementation, said.Version)
+	}
+	return said.Interpreter, nil
 }
 
 // Cache is the folder that holds environments.
@@ -202,7 +225,16 @@ func Install(ctx context.Context, log io.Writer) (Environment, error) {
 
 // build fills a folder beside and renames it when all is there.
 func build(ctx context.Context, env Environment, log io.Writer) (err error) {
-	work, err := os.MkdirTemp(filepath.Dir(env.Dir), ".install-")
+	cache := filepath.Dir(env.Dir)
+	// What lies there is of installs that were killed: the lock is ours.
+	if strays, err := filepath.Glob(filepath.Join(cache, ".install-*")); err == nil {
+		for _, stray := range strays {
+			if err := os.RemoveAll(stray); err != nil {
+				return err
+			}
+		}
+	}
+	work, err := os.MkdirTemp(cache, ".install-")
 	if err != nil {
 		return err
 	}
@@ -220,13 +252,21 @@ func build(ctx context.Context, env Environment, log io.Writer) (err error) {
 	for i, args := range steps {
 		cmd := exec.CommandContext(ctx, env.Executable, append([]string{"-I"}, args...)...)
 		tail := &tail{}
-		cmd.Stdout, cmd.Stderr = io.MultiWriter(log, tail), io.MultiWriter(log, tail)
+		both := io.MultiWriter(log, tail) // one writer, so that one goroutine writes
+		cmd.Stdout, cmd.Stderr = both, both
 		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 		cmd.WaitDelay = 10 * time.Second
-		// compileall frowns at files that are templates, not modules; imports decide.
-		if err := cmd.Run(); err != nil && (i == 0 || ctx.Err() != nil) {
-			return fmt.Errorf("%s: %w: %s", strings.Join(args[:3], " "), err, tail.line())
+		err := cmd.Run()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
+		// compileall frowns at files that are templates, not modules; imports decide.
+		if err != nil && i == 0 {
+			return fmt.Errorf("pip install: %w: %s", err, tail.line())
+		}
+	}
+	if _, err := os.Stat(site); err != nil {
+		return fmt.Errorf("pip install: it made nothing: %w", err)
 	}
 	text, err := json.MarshalIndent(env, "", "  ")
 	if err == nil {
@@ -268,17 +308,32 @@ func acquire(ctx context.Context, path string) (release func(), err error) {
 }
 
 // tail keeps the last line that says something, for an error of one line.
-type tail struct{ last []byte }
+type tail struct{ last, open []byte } // open has not ended yet
+
+// maxLine bounds a line that is kept.
+const maxLine = 500
 
 func (t *tail) Write(p []byte) (int, error) {
-	lines := bytes.Split(p, []byte("\n"))
-	for _, line := range slices.Backward(lines) {
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			t.last = slices.Clone(line)
-			break
+	for i, part := range bytes.Split(p, []byte("\n")) {
+		if i > 0 {
+			t.end()
 		}
+		t.open = append(t.open, part[:min(len(part), maxLine-len(t.open))]...)
 	}
 	return len(p), nil
 }
 
-func (t *tail) line() string { return string(t.last) }
+func (t *tail) end() {
+	if line := bytes.TrimSpace(t.open); len(line) > 0 {
+		t.last = slices.Clone(line)
+	}
+	t.open = t.open[:0]
+}
+
+func (t *tail) line() string {
+	t.end()
+	if len(t.last) == 0 {
+		return "it says nothing"
+	}
+	return strings.ToValidUTF8(string(t.last), "\uFFFD")
+}
