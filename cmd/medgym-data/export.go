@@ -98,10 +98,7 @@ func printExport(c *cli.Context, dir string) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(reports)
 	}
-	t := table.NewWriter()
-	t.SetOutputMirror(c.App.Writer)
-	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"tier", "set", "split", "candidates", "left out", "rows", "files", "bytes", "tokens p50", "p95", "max"})
+	t := newTable(c.App.Writer, "tier", "set", "split", "candidates", "left out", "rows", "files", "bytes", "tokens p50", "p95", "max")
 	for _, r := range reports {
 		for _, s := range r.Sets {
 			t.AppendRow(table.Row{r.Tier, s.Config, s.Split, s.Candidates, s.Candidates - s.Rows, s.Rows, len(s.Files), s.Bytes,
