@@ -19,6 +19,10 @@
 //	{"$":"frame","columns":{..},"index":{..},"dtypes":[..],"v":[[column],..]}
 //	{"$":"object","type":..,"attrs":{..}} {"$":"opaque","type":..,"why":..}
 //
+// Arrays of pandas (Categorical, Int64, ...) cross as ndarray with the dtype that
+// pandas names, masked values as null, subclasses of built-in types as what the
+// built-in part of them holds.
+//
 // The encoder runs beside code that a model wrote, so Parse trusts nothing: it
 // bounds size and depth, checks every shape, and refuses what it does not know and
 // what Python cannot hold, a dict with the same key twice.

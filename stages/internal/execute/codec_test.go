@@ -249,6 +249,69 @@ again = given
 	})
 }
 
+// TestCheats: answers that say they are equal to everything, and hold 7 or nothing,
+// are never 42, whichever way a grader asks.
+func TestCheats(t *testing.T) {
+	run := execute.Runner(realBox(t))
+	const liar = `
+import datetime, decimal, itertools, sys
+import numpy as np, pandas as pd
+class Lies:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __hash__(self): return hash(42)
+    def __float__(self): return 42.0
+    def __int__(self): return 42
+    def __index__(self): return 42
+    def __str__(self): return '42'
+    __repr__ = __str__
+    def __bool__(self): return True
+    def __len__(self): return 1
+    def __iter__(self): return iter([42])
+    def __getitem__(self, i): return 42
+    def __array__(self, *a): return np.array(42)
+    def items(self): return [(42, 42)]
+    def keys(self): return [42]
+    def tolist(self): return [42]
+    def item(self): return 42
+    def isoformat(self, *a): return '42'
+    def total_seconds(self): return 42.0
+    real = property(lambda self: 42.0)
+`
+	for _, code := range []string{
+		"answer = Lies()", "answer = [Lies()]", "answer = (Lies(), Lies())", "answer = {Lies()}", "answer = {42: Lies()}", "answer = {Lies(): 42}", "answer = Lies",
+		"class A(Lies, int): pass\nanswer = A(7)", "class A(Lies, float): pass\nanswer = A(7)", "class A(Lies, float): pass\nanswer = A('nan')", "class A(Lies, str): pass\nanswer = A('7')", "class A(Lies, bytes): pass\nanswer = A(b'7')",
+		"class A(Lies, complex): pass\nanswer = A(7)", "class A(Lies, decimal.Decimal): pass\nanswer = A(7)", "class A(Lies, list): pass\nanswer = A([7])", "class A(Lies, tuple): pass\nanswer = A([7])", "class A(Lies, set): pass\nanswer = A([7])", "class A(Lies, dict): pass\nanswer = A({7: 7})",
+		"class A(Lies, datetime.date): pass\nanswer = A(2007, 7, 7)", "class A(Lies, datetime.timedelta): pass\nanswer = A(7)", "class A(Lies, np.float64): pass\nanswer = A(7)", "class A(Lies, np.int64): pass\nanswer = A(7)", "class A(Lies, np.ndarray): pass\nanswer = np.array([7]).view(A)",
+		"answer = np.array([Lies()], dtype=object)", "answer = np.array([Lies()], dtype=object).reshape(())", "answer = pd.Series([Lies()])", "answer = pd.DataFrame({'a': [Lies()]})", "answer = pd.Index([Lies()])", "answer = pd.Series([float('nan'), None])",
+		"class A(Lies):\n    __class__ = int\nanswer = A()", "class A(Lies):\n    __class__ = float\nanswer = A()", "class A(Lies):\n    __class__ = list\nanswer = A()", "answer = np.ma.array(42, mask=True)", "answer = []\nanswer.append(answer)", "answer = (x for x in [42])", "answer = lambda: 42",
+		"sys.modules['json'].dumps = lambda *a, **k: '[[42]'\nanswer = 7", "import plain\nplain.dumps = lambda *a: 'NaN'\nanswer = 7", "import plain\nplain.dumps = lambda *a: '{\"$\": \"dict\", \"v\": [[42, 42], [42, 42]]}'\nanswer = 7",
+	} {
+		out, err := run.Run(t.Context(), datasets.Program{Code: liar + code})
+		if err != nil {
+			t.Errorf("%s: %v", code, err)
+			continue
+		}
+		v, reason := grading.Answer(datasets.Submission{Code: code, Status: out.Status, Answer: out.Answer})
+		_, spans := v.Span()
+		x, number := v.Number()
+		for _, gold := range []string{"42", "42.0", `"42"`, "[42]", "[[42]]", "true", `{"$":"tuple","v":[42,42]}`, `{"$":"set","v":[42]}`, `{"$":"dict","v":[[42,42]]}`, `{"$":"ndarray","dtype":"int64","shape":[],"v":[42]}`,
+			`{"$":"series","dtype":"float64","name":null,"index":{"$":"index","dtype":"int64","name":null,"v":[0]},"v":[42]}`, "[null]"} {
+			g, err := grading.Parse(datasets.RawValue(gold))
+			if err != nil {
+				t.Fatal(err)
+			}
+			loose := grading.Options{Relative: grading.Tolerance, NaNEqual: gold != "[null]", SequenceKinds: true}
+			if grading.Equal(g, v) || grading.EqualMultiset(g, v) || grading.Same(g, v, loose) {
+				t.Errorf("%s: %s (%s) is taken for %s", code, out.Answer, reason, gold)
+			}
+		}
+		if spans || number && x != 7 || grading.Print(v) == "42" {
+			t.Errorf("%s: %s says %v", code, out.Answer, x)
+		}
+	}
+}
+
 func jsonText(t *testing.T, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)
