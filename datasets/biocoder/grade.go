@@ -14,23 +14,24 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 )
 
-// strictSeed is the seed of every strict run, gold's and the agent's.
-const strictSeed = 20240707
+// strictSeeds are those of the strict runs, gold's and the agent's. Programs whose
+// output does not depend on the seed are run with the first alone.
+var strictSeeds = [...]uint64{20240707, 5, 31337, 271828}
 
-// releaseSeeds are those of the gold runs that stand for the release's, which are
-// not seeded. One run more or less is chance where few outputs are likely; what
-// differs between these two is taken to differ each time.
-var releaseSeeds = [...]uint64{76543, 5}
+// releaseSeed is that of the gold run that stands for the release's.
+const releaseSeed = 76543
 
 // Grade implements datasets.Grader.
 //
 // Strict: the program with the agent's code in the gap and the one with the gold
 // code run afresh with the same seed; the first must end well and print what the
-// second prints. A gold program that fails, that prints nothing to compare with,
-// or that prints other things the second time, is a datasets.GoldError.
+// second prints. Where that depends on the seed, it must do so for several seeds,
+// since one may show a single branch of the function. A gold program that fails,
+// that prints nothing to compare with, or that prints other things the second
+// time, is a datasets.GoldError.
 //
 // Upstream: code is put into the gap as it stands, the release's own program is
-// run with other seeds, and both outputs, standard error appended, must be the
+// run with another seed, and both outputs, standard error appended, must be the
 // same text. A failing run counts as output too: where the release's program does
 // not compile, whatever fails to compile in the same way passes. Text that differs
 // from run to run there passes nothing, not even gold: tracebacks and warnings,
@@ -55,24 +56,26 @@ func (a *Adapter) Grade(ctx context.Context, task schemas.Task, sub datasets.Sub
 	}
 
 	program := splice(task.Context, sub.Code)
-	out, err := run.Run(ctx, datasets.Program{Code: program, Seed: strictSeed})
-	if err != nil {
-		return datasets.Verdict{}, fmt.Errorf("task %s: run the submission: %w", task.TaskID, err)
-	}
-	verdict := datasets.Verdict{Reason: "output_differs"}
-	switch {
-	case out.Status == "error":
-		verdict.Reason = "run_error_" + out.Error
-	case out.Status != "ok":
-		verdict.Reason = "run_" + out.Status
-	case sameOutput(gold.stdout, out.Stdout):
-		verdict.Reward, verdict.Reason = 1, "output_equal"
+	var first datasets.Output
+	verdict := datasets.Verdict{Reward: 1, Reason: "output_equal"}
+	for i, want := range gold.shown {
+		out, err := run.Run(ctx, datasets.Program{Code: program, Seed: want.seed})
+		if err != nil {
+			return datasets.Verdict{}, fmt.Errorf("task %s: run the submission: %w", task.TaskID, err)
+		}
+		if i == 0 {
+			first = out
+		}
+		if why := differs(want.stdout, out); why != "" {
+			verdict.Reward, verdict.Reason = 0, why
+			break
+		}
 	}
 
 	released := releaseSplice(task.Context, sub.Code)
-	releasedOut := out
+	releasedOut := first
 	if released != program {
-		releasedOut, err = run.Run(ctx, datasets.Program{Code: released, Seed: strictSeed})
+		releasedOut, err = run.Run(ctx, datasets.Program{Code: released, Seed: strictSeeds[0]})
 		if err != nil {
 			return datasets.Verdict{}, fmt.Errorf("task %s: run the submission as the release does: %w", task.TaskID, err)
 		}
@@ -81,6 +84,19 @@ func (a *Adapter) Grade(ctx context.Context, task schemas.Task, sub datasets.Sub
 		verdict.Upstream = 1
 	}
 	return verdict, nil
+}
+
+// differs says why a run does not show what gold does; empty if it does.
+func differs(want string, out datasets.Output) string {
+	switch {
+	case out.Status == "error":
+		return "run_error_" + out.Error
+	case out.Status != "ok":
+		return "run_" + out.Status
+	case !sameOutput(want, out.Stdout):
+		return "output_differs"
+	}
+	return ""
 }
 
 // releaseOutput is what the public release compares: the text that it shows
@@ -128,52 +144,70 @@ func releaseText(program string, out datasets.Output) releaseOutput {
 
 // goldRun is what a task's own solution printed.
 type goldRun struct {
-	stdout  string
-	fault   error // a *datasets.GoldError, or nil
+	shown   []shown // one where the seed makes no difference
+	fault   error   // a *datasets.GoldError, or nil
 	release releaseOutput
+}
+
+type shown struct {
+	seed   uint64
+	stdout string
 }
 
 func runGold(ctx context.Context, task schemas.Task, ans answer, run datasets.Runner) (goldRun, error) {
 	var g goldRun
-	program := datasets.Program{Code: splice(task.Context, task.Gold), Seed: strictSeed}
-	for i := range 2 {
-		out, err := run.Run(ctx, program)
+	program := splice(task.Context, task.Gold)
+	play := func(seed uint64) (datasets.Output, error) {
+		out, err := run.Run(ctx, datasets.Program{Code: program, Seed: seed})
 		if err != nil {
-			return goldRun{}, fmt.Errorf("task %s: run the gold solution: %w", task.TaskID, err)
+			return out, fmt.Errorf("task %s: run the gold solution: %w", task.TaskID, err)
 		}
-		if out.Status != "ok" {
+		return out, nil
+	}
+	first, second := strictSeeds[0], strictSeeds[1]
+	for i := range 2 {
+		out, err := play(first)
+		if err != nil {
+			return goldRun{}, err
+		}
+		switch {
+		case out.Status != "ok":
 			g.fault = &datasets.GoldError{Reason: "gold_" + out.Status, Detail: faultDetail(out)}
 			return g, nil
-		}
-		if i == 0 {
-			g.stdout = out.Stdout
-		} else if !sameOutput(g.stdout, out.Stdout) {
+		case i == 0:
+			g.shown = []shown{{first, out.Stdout}}
+		case !sameOutput(g.shown[0].stdout, out.Stdout):
 			g.fault = &datasets.GoldError{Reason: "gold_nondeterministic"}
 			return g, nil
 		}
 	}
-	if why := uninformative(g.stdout); why != "" {
+	if why := uninformative(g.shown[0].stdout); why != "" {
 		g.fault = &datasets.GoldError{Reason: why}
 		return g, nil
+	}
+	for _, seed := range strictSeeds[1:] {
+		out, err := play(seed)
+		if err != nil {
+			return goldRun{}, err
+		}
+		if seed == second && out.Status == "ok" && sameOutput(g.shown[0].stdout, out.Stdout) {
+			break
+		}
+		if out.Status == "ok" { // with some inputs the solution itself may fail
+			g.shown = append(g.shown, shown{seed, out.Stdout})
+		}
 	}
 	code := ans.Code
 	if code == "" {
 		code = releaseSplice(task.Context, task.Gold)
 	}
-	for i, seed := range releaseSeeds {
-		out, err := run.Run(ctx, datasets.Program{Code: code, Seed: seed})
-		if err != nil {
-			return goldRun{}, fmt.Errorf("task %s: run the gold solution as the release does: %w", task.TaskID, err)
-		}
-		text := releaseText(code, out)
-		if i > 0 && !g.release.same(text) {
-			text.unique = true
-		}
-		g.release = text
-		if text.unique {
-			break
-		}
+	out, err := run.Run(ctx, datasets.Program{Code: code, Seed: releaseSeed})
+	if err != nil {
+		return goldRun{}, fmt.Errorf("task %s: run the gold solution as the release does: %w", task.TaskID, err)
 	}
+	g.release = releaseText(code, out)
+	// One run more or less agrees by chance where few outputs are likely.
+	g.release.unique = g.release.unique || out.Status == "ok" && len(g.shown) > 1
 	return g, nil
 }
 

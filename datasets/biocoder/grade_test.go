@@ -25,6 +25,7 @@ func gap(t *testing.T, function, context, gold string) schemas.Task {
 const (
 	halves  = "<<insert solution here>>\n\nprint('values', half(9), half(2))\n"
 	draw    = "import random\n<<insert solution here>>\n\nprint(draw())\n"
+	dice    = "import random\n<<insert solution here>>\n\nprint(twice(random.randint(0, 9)))\n"
 	letters = "<<insert solution here>>\n\nprint(letters('TACG'))\n"
 	known   = "class Box:\n    size = 3\n    <<insert solution here>>\n\nprint(Box().area())\n"
 	alone   = "class Box:\n    <<insert solution here>>\n\nprint(Box().area())\n"
@@ -60,6 +61,10 @@ func TestGrade(t *testing.T) {
 		// Both runs have one seed here, and different ones in the release.
 		{"unseeded", "draw", draw, "def draw():\n    return random.random()", "def draw():\n    return random.random()", 1, 0, "output_equal"},
 		{"unseeded, few values", "draw", draw, "def draw():\n    return random.randint(3, 6)", "def draw():\n    return random.randint(3, 6)", 1, 0, "output_equal"},
+		{"right for every seed", "twice", dice, "def twice(x):\n    return 2 * x", "def twice(x):\n    return x + x", 1, 0, "output_equal"},
+		{"right for one seed", "twice", dice, "def twice(x):\n    return 2 * x", "def twice(x):\n    return 16", 0, 0, "output_differs"},
+		{"fails for one seed", "twice", dice, "def twice(x):\n    return 2 * x", "def twice(x):\n    return {8: 16}[x]", 0, 0, "run_error_KeyError"},
+		{"gold fails for some seeds", "twice", dice, "def twice(x):\n    return {8: 16, 9: 18}[x]", "def twice(x):\n    return 2 * x", 1, 0, "output_equal"},
 		{"sets have no order", "letters", letters, "def letters(s):\n    return set(s)", "def letters(s):\n    return '{' + ', '.join(repr(c) for c in sorted(set(s), reverse=True)) + '}'", 1, 0, "output_equal"},
 		{"address", "half", halves, "def half(x):\n    return x / 2, object()", "def half(x):\n    return x / 2, object()", 1, 0, "output_equal"},
 		{"warning of the program", "half", halves, "import warnings\ndef half(x):\n    warnings.warn('old')\n    return x / 2", half, 1, 0, "output_equal"},
@@ -156,7 +161,7 @@ func TestGoldOnce(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if n, want := run.runs[splice(halves, half)], 2+len(releaseSeeds); n != want {
+	if n, want := run.runs[splice(halves, half)], 2+1+1; n != want { // twice the first seed, another one, the release's
 		t.Errorf("gold ran %d times, want %d", n, want)
 	}
 	for _, status := range []string{"timeout", "memory", "killed", "output_limit"} {
