@@ -26,16 +26,14 @@ func TestMain(m *testing.M) {
 func realBox(t *testing.T) sandbox.Sandbox {
 	t.Helper()
 	env, err := python.Find(t.Context())
-	if errors.Is(err, python.ErrNotInstalled) || errors.Is(err, python.ErrNoInterpreter) {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
+	var box *namespace.Sandbox
+	if err == nil {
+		box, err = namespace.New(t.Context(), namespace.Options{Environment: env, Cells: 1})
+	}
+	absent := errors.Is(err, python.ErrNotInstalled) || errors.Is(err, python.ErrNoInterpreter) || errors.Is(err, sandbox.ErrUnavailable)
+	if absent && os.Getenv("CI") == "" {
 		t.Skipf("SKIPPED, the codec is not tested in Python: %v", err)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	box, err := namespace.New(t.Context(), namespace.Options{Environment: env, Cells: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
