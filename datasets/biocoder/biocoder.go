@@ -110,14 +110,7 @@ type answer struct {
 
 // Normalize implements datasets.Adapter.
 func (a *Adapter) Normalize(ctx context.Context, raw datasets.Raw, emit datasets.Emitter) error {
-	for _, f := range a.Spec().Layouts[0].Files {
-		for _, name := range raw.Glob(f.Pattern) {
-			if err := datasets.EachRow(ctx, raw, name, f.Split, emit, a.task); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return datasets.EachFile(ctx, raw, a.Spec(), emit, a.task)
 }
 
 func (a *Adapter) task(_ datasets.Row, r row) (schemas.Task, error) {

@@ -128,17 +128,7 @@ type result struct {
 func (a *Adapter) Normalize(ctx context.Context, raw datasets.Raw, emit datasets.Emitter) error {
 	tables := newTables(raw)
 	build := func(_ datasets.Row, r row) (schemas.Task, error) { return a.task(tables, r) }
-	for _, f := range a.Spec().Layouts[0].Files {
-		if f.Role != datasets.RoleRows {
-			continue
-		}
-		for _, name := range raw.Glob(f.Pattern) {
-			if err := datasets.EachRow(ctx, raw, name, f.Split, emit, build); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return datasets.EachFile(ctx, raw, a.Spec(), emit, build)
 }
 
 func (a *Adapter) task(tables *tables, r row) (schemas.Task, error) {
