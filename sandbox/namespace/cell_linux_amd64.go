@@ -144,10 +144,18 @@ func (s *Sandbox) attributes() *syscall.SysProcAttr {
 	}
 	return &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
-			unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+			unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | cgroupNamespace(),
 		UidMappings: ids(os.Getuid()), GidMappings: ids(os.Getgid()), GidMappingsEnableSetgroups: s.uid != 0,
 		Pdeathsig: syscall.SIGKILL, Setsid: true,
 	}
+}
+
+// cgroupNamespace hides the host's place in the tree of cgroups, where there is one.
+func cgroupNamespace() uintptr {
+	if _, err := os.Stat("/proc/self/ns/cgroup"); err != nil {
+		return 0
+	}
+	return unix.CLONE_NEWCGROUP
 }
 
 // unavailable explains why no user namespace could be made.
@@ -166,11 +174,19 @@ func unavailable(err error) error {
 // talk runs f, which sends to the cell and receives from it, within a time limit.
 // Afterwards the cell is in step, or f's error has made it useless.
 func (c *cell) talk(ctx context.Context, limit time.Duration, f func() error) error {
-	stop := context.AfterFunc(ctx, func() { _ = c.wire.conn.SetDeadline(time.Now()) })
-	defer stop()
 	if err := c.wire.conn.SetDeadline(time.Now().Add(limit)); err != nil {
 		return err
 	}
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		_ = c.wire.conn.SetDeadline(time.Now())
+	})
+	defer func() {
+		if !stop() {
+			<-cut // else it might fall into the next exchange
+		}
+	}()
 	return f()
 }
 

@@ -149,7 +149,7 @@ func (r *root) bind(from *os.File, name string, attributes uint64) {
 
 const (
 	readOnly = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
-	device   = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC // a bound device node must stay one
+	device   = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC // a bound device node must stay one
 )
 
 var (

@@ -68,6 +68,8 @@ type slot struct {
 
 var _ sandbox.Sandbox = (*Sandbox)(nil)
 
+var errClosed = errors.New("the sandbox is closed")
+
 // New starts the cells. sandbox.ErrUnavailable says that this machine cannot, and
 // what would mend it.
 func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
@@ -111,6 +113,12 @@ func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
 func (s *Sandbox) cell(ctx context.Context, place *slot, sessions int) (*cell, error) {
 	place.mu.Lock()
 	defer place.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return nil, errClosed // Close comes by each slot after it has ended this context
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
 	c := place.current
 	if c != nil && c.alive() {
 		c.mu.Lock()
@@ -148,10 +156,13 @@ func (s *Sandbox) Open(ctx context.Context, spec sandbox.Spec) (sandbox.Session,
 	if err != nil {
 		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
 	}
+	if err := checkServices(spec.Services); err != nil {
+		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return nil, fmt.Errorf("open session %s: the sandbox is closed", spec.Name)
+		return nil, fmt.Errorf("open session %s: %w", spec.Name, errClosed)
 	}
 	place := slices.MinFunc(s.slots, func(a, b *slot) int { return a.sessions - b.sessions })
 	place.sessions++
@@ -177,6 +188,22 @@ func (s *Sandbox) Open(ctx context.Context, spec sandbox.Spec) (sandbox.Session,
 		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
 	}
 	return session, nil
+}
+
+func checkServices(services []sandbox.Service) error {
+	seen := map[int]bool{}
+	for _, service := range services {
+		switch {
+		case service.Port < 1 || service.Port > 65535:
+			return fmt.Errorf("service on port %d: want 1 to 65535", service.Port)
+		case service.Handle == nil:
+			return fmt.Errorf("service on port %d has no handler", service.Port)
+		case seen[service.Port]:
+			return fmt.Errorf("service on port %d is given twice", service.Port)
+		}
+		seen[service.Port] = true
+	}
+	return nil
 }
 
 // fileFrames checks a session's files and puts them into an order in which parents

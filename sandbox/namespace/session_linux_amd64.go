@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,6 +93,9 @@ func (s *session) Run(ctx context.Context, cmd sandbox.Command) (sandbox.Result,
 	if s.closed {
 		return sandbox.Result{}, fmt.Errorf("session %s is closed", s.spec.Name)
 	}
+	if cmd.Language != sandbox.Python && cmd.Language != sandbox.Shell {
+		return sandbox.Result{}, fmt.Errorf("session %s: language %q: want python or shell", s.spec.Name, cmd.Language)
+	}
 	if err := s.cell.take(ctx); err != nil {
 		return sandbox.Result{}, fmt.Errorf("session %s: %w", s.spec.Name, err)
 	}
@@ -99,11 +103,12 @@ func (s *session) Run(ctx context.Context, cmd sandbox.Command) (sandbox.Result,
 	s.cell.mu.Lock()
 	s.cell.runs++
 	s.cell.mu.Unlock()
-	reply, err := s.exchange(ctx, s.frame(cmd))
+	frame := s.frame(cmd)
+	reply, err := s.exchange(ctx, frame)
 	if err != nil {
 		return sandbox.Result{}, fmt.Errorf("session %s: %w", s.spec.Name, err)
 	}
-	result, err := s.result(reply)
+	result, err := s.result(frame, reply)
 	if err != nil {
 		return sandbox.Result{}, fmt.Errorf("session %s: %w", s.spec.Name, err)
 	}
@@ -125,18 +130,19 @@ func (s *session) frame(cmd sandbox.Command) runFrame {
 	for name, value := range cmd.Inject {
 		frame.Inject[name] = string(value)
 	}
-	if cmd.Language == sandbox.Python {
-		frame.Capture = append(frame.Capture, captureFrame{Name: "answer", Attrs: []string{}})
+	for _, service := range s.spec.Services {
+		frame.Ports = append(frame.Ports, service.Port)
 	}
+	if cmd.Language != sandbox.Python {
+		return frame // a shell has no variables to hand over
+	}
+	frame.Capture = append(frame.Capture, captureFrame{Name: "answer", Attrs: []string{}})
 	for _, c := range cmd.Capture {
 		if c.Name == "answer" {
 			frame.Capture[0].Attrs = append(frame.Capture[0].Attrs, c.Attrs...)
 			continue
 		}
 		frame.Capture = append(frame.Capture, captureFrame{Name: c.Name, Attrs: append([]string{}, c.Attrs...)})
-	}
-	for _, service := range s.spec.Services {
-		frame.Ports = append(frame.Ports, service.Port)
 	}
 	return frame
 }
@@ -158,7 +164,7 @@ func (s *session) exchange(ctx context.Context, frame runFrame) (replyFrame, err
 		}
 		listeners := c.wire.take()
 		if started.Op != "started" {
-			reply = started
+			reply = started // failed: nothing runs
 			return closeAll(listeners)
 		}
 		killed := make(chan struct{})
@@ -168,15 +174,16 @@ func (s *session) exchange(ctx context.Context, frame runFrame) (replyFrame, err
 		})
 		serving, err := serve(ctx, s.spec.Services, listeners)
 		if err == nil {
-			err = c.wire.receive(&reply)
+			err = c.wire.receiveReply(&reply)
 		}
 		if !stop() {
 			<-killed
 		}
-		serving.stop()
-		return err
+		return errors.Join(err, serving.stop())
 	})
 	switch {
+	case errors.Is(err, errHandler):
+		return reply, err // the cell is well
 	case err != nil:
 		return reply, c.death("run", err)
 	case ctx.Err() != nil:
@@ -188,22 +195,26 @@ func (s *session) exchange(ctx context.Context, frame runFrame) (replyFrame, err
 }
 
 // result reads how a program ended.
-func (s *session) result(reply replyFrame) (sandbox.Result, error) {
+func (s *session) result(frame runFrame, reply replyFrame) (sandbox.Result, error) {
 	res := sandbox.Result{
 		Status: sandbox.StatusOK, ExitCode: reply.ExitCode, Signal: reply.Signal,
-		Stdout: []byte(reply.Stdout), Stderr: []byte(reply.Stderr), Truncated: reply.Truncated,
+		Stdout: bytes.ToValidUTF8(reply.stdout, replacement), Stderr: bytes.ToValidUTF8(reply.stderr, replacement), Truncated: reply.Truncated,
 		Wall: seconds(reply.Wall), CPU: seconds(reply.CPU), MaxRSS: reply.MaxRSS, Captured: map[string]json.RawMessage{},
 	}
 	// What cannot be read was written by the program, not by the zygote's child.
 	var said report
-	if json.Unmarshal([]byte(reply.Result), &said) != nil {
+	if json.Unmarshal(reply.result, &said) != nil {
 		said = report{}
 	}
 	// Once the program has begun, which a newline tells, only it can say so.
-	if said.Setup != "" && !strings.HasPrefix(reply.Result, "\n") {
+	if said.Setup != "" && !bytes.HasPrefix(reply.result, []byte("\n")) {
 		return res, fmt.Errorf("sandbox cell: prepare an execution: %s", said.Setup)
 	}
-	res.ErrorType, res.ErrorMessage, res.ErrorLine = said.ErrorType, said.ErrorMessage, said.ErrorLine
+	// The bounds hold for a program that writes its report itself, too.
+	res.ErrorType, res.ErrorMessage = shorten(said.ErrorType, maxErrorType), shorten(said.ErrorMessage, maxErrorMessage)
+	if said.ErrorLine > 0 && said.ErrorLine <= strings.Count(frame.Code, "\n")+1 {
+		res.ErrorLine = said.ErrorLine
+	}
 	switch {
 	case reply.Reason == "timeout", reply.Signal == int(syscall.SIGXCPU),
 		reply.Signal == int(syscall.SIGKILL) && res.CPU >= s.limits.CPU:
@@ -220,17 +231,33 @@ func (s *session) result(reply replyFrame) (sandbox.Result, error) {
 	if reply.Reason != "" || reply.Signal != 0 {
 		return res, nil // a program that was stopped handed nothing over
 	}
-	for name, text := range said.Captured {
-		value := json.RawMessage(text)
+	for _, want := range frame.Capture {
+		value := json.RawMessage(said.Captured[want.Name])
 		if !jsontext.Value(value).IsValid() {
 			continue
 		}
-		if name == "answer" {
+		if want.Name == "answer" {
 			res.Answer = value
 		}
-		res.Captured[name] = value
+		res.Captured[want.Name] = value
 	}
 	return res, nil
+}
+
+// Bytes that a report may fill, as the zygote's child cuts it.
+const (
+	maxErrorType    = 4 * 200
+	maxErrorMessage = 4 * 4000
+)
+
+var replacement = []byte("\uFFFD")
+
+// shorten cuts a text to at most n bytes.
+func shorten(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "")
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -241,9 +268,16 @@ type serving struct {
 	listeners []net.Listener
 	group     sync.WaitGroup
 
+	patience time.Duration // with handlers, once all is closed
+
+	room  chan struct{} // a token for each connection: a program shall not use up the host's descriptors
 	mu    sync.Mutex
 	conns map[net.Conn]bool
+	ended bool
 }
+
+// maxConns is how many connections of one program are served at a time; more wait.
+const maxConns = 64
 
 func closeAll(files []*os.File) error {
 	var err error
@@ -255,7 +289,7 @@ func closeAll(files []*os.File) error {
 
 // serve takes one listener for each service.
 func serve(ctx context.Context, services []sandbox.Service, files []*os.File) (*serving, error) {
-	sv := &serving{conns: map[net.Conn]bool{}}
+	sv := &serving{conns: map[net.Conn]bool{}, room: make(chan struct{}, maxConns), patience: grace}
 	ctx, sv.cancel = context.WithCancel(ctx)
 	if len(files) != len(services) {
 		return sv, errors.Join(fmt.Errorf("%d listeners for %d services", len(files), len(services)), closeAll(files))
@@ -278,15 +312,23 @@ func serve(ctx context.Context, services []sandbox.Service, files []*os.File) (*
 
 func (sv *serving) accept(ctx context.Context, l net.Listener, handle func(context.Context, net.Conn)) {
 	for {
+		select {
+		case sv.room <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		conn, err := l.Accept()
 		if err != nil {
 			return // stop has closed it
 		}
-		sv.mu.Lock()
-		sv.conns[conn] = true
-		sv.mu.Unlock()
+		if !sv.keep(conn) {
+			_ = conn.Close()
+			return
+		}
 		sv.group.Go(func() {
+			defer func() { <-sv.room }()
 			handle(ctx, conn)
+			_ = conn.Close() // for a handler that has forgotten
 			sv.mu.Lock()
 			delete(sv.conns, conn)
 			sv.mu.Unlock()
@@ -294,16 +336,41 @@ func (sv *serving) accept(ctx context.Context, l net.Listener, handle func(conte
 	}
 }
 
-// stop ends the service: the program is dead, nobody waits for an answer.
-func (sv *serving) stop() {
+// keep notes a connection for stop to close, unless that has been.
+func (sv *serving) keep(conn net.Conn) bool {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	if sv.ended {
+		return false
+	}
+	sv.conns[conn] = true
+	return true
+}
+
+// stop ends the service: the program is dead, nobody waits for an answer. A handler
+// that goes on all the same is a fault of the host, and is left behind.
+func (sv *serving) stop() error {
 	sv.cancel()
 	for _, l := range sv.listeners {
 		_ = l.Close()
 	}
 	sv.mu.Lock()
+	sv.ended = true
 	for conn := range sv.conns {
 		_ = conn.Close()
 	}
 	sv.mu.Unlock()
-	sv.group.Wait()
+	done := make(chan struct{})
+	go func() {
+		sv.group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(sv.patience):
+		return errHandler
+	}
 }
+
+var errHandler = errors.New("a service's handler goes on after its connection was closed")

@@ -7,17 +7,20 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 )
 
-// maxFrame bounds what a cell may send: three streams at their limits, escaped.
+// maxFrame bounds what a cell may send at once.
 const maxFrame = 512 << 20
 
 // wire is the control socket of a cell: frames of a 4-byte big-endian length and
 // JSON, and file descriptors that ride along.
 type wire struct {
 	conn *net.UnixConn
-	fds  []*os.File // received, not yet taken
+
+	mu  sync.Mutex // stop takes what may still be received
+	fds []*os.File // received, not yet taken
 }
 
 // Read implements io.Reader and keeps descriptors that come with the bytes.
@@ -45,16 +48,19 @@ func (w *wire) keep(oob []byte) error {
 		if err != nil {
 			return fmt.Errorf("read descriptors: %w", err)
 		}
+		w.mu.Lock()
 		for _, fd := range fds {
-			syscall.CloseOnExec(fd)
-			w.fds = append(w.fds, os.NewFile(uintptr(fd), "listener"))
+			w.fds = append(w.fds, os.NewFile(uintptr(fd), "listener")) // Go receives them close-on-exec
 		}
+		w.mu.Unlock()
 	}
 	return nil
 }
 
 // take hands over the descriptors that have come.
 func (w *wire) take() []*os.File {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	fds := w.fds
 	w.fds = nil
 	return fds
@@ -86,6 +92,27 @@ func (w *wire) receive(v any) error {
 		return err
 	}
 	return json.Unmarshal(text, v)
+}
+
+// receiveReply reads the frame that ends an execution, and the streams after it.
+func (w *wire) receiveReply(reply *replyFrame) error {
+	if err := w.receive(reply); err != nil || reply.Op != "done" {
+		return err
+	}
+	streams := []*[]byte{&reply.stdout, &reply.stderr, &reply.result}
+	if len(reply.Sizes) != len(streams) {
+		return fmt.Errorf("a reply with %d streams", len(reply.Sizes))
+	}
+	for i, n := range reply.Sizes {
+		if n < 0 || n > maxFrame {
+			return fmt.Errorf("a stream of %d bytes", n)
+		}
+		*streams[i] = make([]byte, n)
+		if _, err := io.ReadFull(w, *streams[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // The frames.
@@ -136,15 +163,15 @@ type (
 		Reason    string   `json:"reason"` // timeout, memory, output, cancelled
 		ExitCode  int      `json:"exit_code"`
 		Signal    int      `json:"signal"`
-		Stdout    string   `json:"stdout"`
-		Stderr    string   `json:"stderr"`
-		Result    string   `json:"result"`
+		Sizes     []int    `json:"sizes"` // of stdout, stderr and the result, whose bytes follow
 		Truncated bool     `json:"truncated"`
 		Wall      float64  `json:"wall"`
 		CPU       float64  `json:"cpu"`
 		MaxRSS    int64    `json:"max_rss"`
+
+		stdout, stderr, result []byte
 	}
-	// report is what the child itself says in replyFrame.Result.
+	// report is what the child itself says in replyFrame.result.
 	report struct {
 		Setup        string            `json:"setup"` // the child could not be made ready
 		ErrorType    string            `json:"error_type"`

@@ -3,18 +3,21 @@
 It loads packages once, then forks for every execution: the child enters pid,
 mount and ipc namespaces of its own, is confined, and runs one program as process
 1 of its namespace, so that its end is the end of everything it started. The
-zygote watches time, memory and output, and holds no data.
+supervisor watches time, memory and output.
 
 What a fork costs grows with what is loaded. So there are tiers, each a process
 that has loaded what the one below has and more, and a program is forked from the
-lowest that has what it imports. Tier 0 is the supervisor itself. A child of a
-higher tier becomes the supervisor's own (CLONE_PARENT), which alone watches.
+lowest that has what it imports. A tier is never told what it forks for: a child
+inherits its memory, so it must hold nothing of another program. The child reads
+its own request, and becomes the supervisor's (CLONE_PARENT), which alone watches.
 
-Frames on the control socket (fd 3) are a 4-byte big-endian length and JSON.
+Frames on the control socket (fd 3) are a 4-byte big-endian length and JSON. What a
+program wrote follows the last frame of its execution as it is.
 """
 import base64
 import builtins
 import ctypes
+import errno
 import gc
 import json
 import linecache
@@ -66,21 +69,22 @@ class Control:
         (n,) = struct.unpack(">I", self._exactly(4))
         return json.loads(self._exactly(n))
 
-    def receive_with(self, count):
-        """A frame and the descriptors that came with it."""
-        head, fds, _, _ = socket.recv_fds(self.sock, 4, count)
-        if not head:
+    def receive_fds(self, count):
+        """The descriptors that come with one byte."""
+        byte, fds, _, _ = socket.recv_fds(self.sock, 1, count)
+        if not byte:
             os._exit(0)
-        (n,) = struct.unpack(">I", head + self._exactly(4 - len(head)))
-        return json.loads(self._exactly(n)), fds
+        return fds
 
-    def send(self, frame, fds=()):
+    def send(self, frame, fds=(), streams=()):
         data = json.dumps(frame).encode("utf-8", "replace")
         data = struct.pack(">I", len(data)) + data
         if fds:
             sent = socket.send_fds(self.sock, [data], fds)
             data = data[sent:]
         self.sock.sendall(data)
+        for stream in streams:
+            self.sock.sendall(stream)
 
 
 def check(result, what):
@@ -113,7 +117,9 @@ NEW_NAMESPACES = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC
 
 def furnish(req):
     """The file systems of one execution; the host's tree goes out of sight."""
-    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    # The processes alone: what else /proc shows is the machine's, and as the owner of
+    # the cell an ordinary user could set the network's part of /proc/sys.
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid")
     size = req["disk"]
     scratch = "size=%d,nr_inodes=%d,mode=1777" % (size, req["inodes"])
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, scratch)
@@ -166,8 +172,12 @@ def confine(req, config):
     limit(resource.RLIMIT_CPU, int(req["cpu"]) + 1)
     limit(resource.RLIMIT_NPROC, req["processes"])
     limit(resource.RLIMIT_NOFILE, 1024)
-    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_CORE, 1)  # 0 would not keep a core_pattern that is a pipe from running
+    limit(resource.RLIMIT_MSGQUEUE, 0)
+    limit(resource.RLIMIT_RTPRIO, 0)
     limit(resource.RLIMIT_STACK, 8 << 20)
+    with open("/proc/self/oom_score_adj", "w") as f:
+        f.write("1000")  # where the machine runs out of memory, programs go first
     uid = config["uid"]
     if uid:
         os.setgroups([])
@@ -186,13 +196,14 @@ def confine(req, config):
     check(libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(2), prog, 0, 0), "seccomp")
 
 
-def plumb(out, err, res):
-    """Standard streams, and the result pipe as fd 3; nothing else stays open."""
+def plumb(out, err, res, request):
+    """Standard streams, the result pipe as fd 3 and the request as fd 4; nothing else
+    stays open."""
     null = os.open("/dev/null", os.O_RDONLY)
-    high = [os.dup2(fd, n) for fd, n in ((null, 100), (out, 101), (err, 102), (res, 103))]
+    high = [os.dup2(fd, 100 + n) for n, fd in enumerate((null, out, err, res, request))]
     for n, fd in enumerate(high):
         os.dup2(fd, n, inheritable=n < 3)
-    os.closerange(4, 4096)
+    os.closerange(5, 4096)
     sys.stdin = open(0, "r", encoding="utf-8", closefd=False)
     sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)
@@ -234,10 +245,12 @@ def run_python(req):
     except BaseException as e:
         exit_code = 1
         describe(e, name, report)
+    left = req["capture_bytes"]
     for want in req["capture"]:
         if want["name"] in main.__dict__:
-            text = plain.dumps(main.__dict__[want["name"]], req["capture_bytes"], want.get("attrs", ()))
+            text = plain.dumps(main.__dict__[want["name"]], left, want.get("attrs", ()))
             report["captured"][want["name"]] = text
+            left = max(0, left - len(text))
     return exit_code, report
 
 
@@ -270,25 +283,31 @@ def describe(e, name, report):
         print(type(e).__name__, file=sys.stderr)
 
 
-def child(req, config, pipes):
+def child(config, fds):
     exit_code = 125
     try:
-        out, err, res = pipes
+        os.setsid()  # out of the cell's process group, for kill(0) heeds no namespace
+        plumb(*fds)
+        with open(4, "rb") as f:
+            req = json.loads(f.read())
         furnish(req)
-        plumb(out, err, res)
         confine(req, config)
         os.chdir("/session")
         os.umask(0o022)
     except BaseException as e:
         try:
-            os.write(res if res > 3 else 3, json.dumps({"setup": "%s: %s" % (type(e).__name__, e)}).encode())
+            os.write(3, json.dumps({"setup": "%s: %s" % (type(e).__name__, e)}).encode())
         finally:
             os._exit(125)
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if req["language"] == "shell":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.execve("/bin/sh", ["sh", "-c", req["code"]], dict(os.environ))
+            try:
+                os.execve("/bin/sh", ["sh", "-c", req["code"]], dict(os.environ))
+            except (OSError, ValueError) as e:  # too long, or with a NUL
+                print("sh:", e, file=sys.stderr)
+                return
         reseed(req["seed"])
         exit_code, report = run_python(req)
         for stream in (sys.stdout, sys.stderr):
@@ -316,8 +335,9 @@ class Watch:
         self.req, self.pid, self.control, self.base_anon = req, pid, control, base_anon
         self.others = {"1"} | {str(t.pid) for t in tiers}  # processes that are not the program's
         self.names = dict(zip(fds, ("stdout", "stderr", "result")))
-        self.caps = {"stdout": req["output"], "stderr": req["output"], "result": req["capture_bytes"] * 4 + (1 << 20)}
-        self.data = {"stdout": [], "stderr": [], "result": []}
+        # Captured texts are ASCII, and escaped once more at most twice as long.
+        self.caps = {"stdout": req["output"], "stderr": req["output"], "result": req["capture_bytes"] * 2 + (1 << 20)}
+        self.data = {"stdout": bytearray(), "stderr": bytearray(), "result": bytearray()}
         self.size = dict.fromkeys(self.data, 0)
         self.reason = ""
 
@@ -334,8 +354,7 @@ class Watch:
             return True
         name = self.names[fd]
         room = self.caps[name] - self.size[name]
-        if part[:room]:
-            self.data[name].append(part[:room])
+        self.data[name] += part[:max(0, room)]
         self.size[name] += len(part)
         if len(part) > room:
             self.kill("output")
@@ -358,9 +377,13 @@ class Watch:
                 self.kill("timeout")
                 deadline = now + 3600
             if now >= next_look:
-                if memory(self.others, self.base_anon) > self.req["memory"]:
+                held, cpu = survey(self.others, self.base_anon, self.req["memory"])
+                if held > self.req["memory"]:
                     self.kill("memory")
-                next_look = now + TICK
+                elif cpu > self.req["cpu"] + 1:
+                    self.kill("timeout")
+                looked = time.monotonic()
+                next_look = looked + max(TICK, looked - now)  # a long look is not all there is to do
             wait = max(0.0, min(deadline, next_look) - now)
             for fd, _ in poll.poll(wait * 1000 + 1):
                 if fd == pidfd:
@@ -387,40 +410,43 @@ class Watch:
             return False
 
     def reply(self, status, usage, wall):
-        text = {k: b"".join(v).decode("utf-8", "replace") for k, v in self.data.items()}
         return {
             "op": "done", "reason": self.reason,
             "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
-            "stdout": text["stdout"], "stderr": text["stderr"], "result": text["result"],
+            "sizes": [len(data) for data in self.data.values()],
             "truncated": any(self.size[k] > self.caps[k] for k in ("stdout", "stderr")),
             "wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "max_rss": usage.ru_maxrss * 1024,
         }
 
 
-def memory(others, base_anon):
-    """Bytes that the running program holds beyond what it inherited.
+def survey(others, base_anon, limit):
+    """Bytes that the running program holds beyond what it inherited, and the seconds
+    of CPU that it has taken.
 
     Resident anonymous and shared memory is quick to read but counts pages once a
-    process; only when it alarms is the exact proportional share summed.
+    process; only when it alarms is the exact proportional share summed. What was
+    inherited is taken off once: a process that was not forked but begun anew
+    inherits nothing.
     """
-    rough, pids = 0, []
+    held, cpu = {}, 0.0
     for name in os.listdir("/proc"):
         if name.isdigit() and name not in others:
-            pids.append(name)
-            rough += max(0, resident(name) - base_anon)
-    if rough < 64 << 20 or not pids:
-        return rough
-    exact = 0
-    for pid in pids:
-        try:
-            with open("/proc/%s/smaps_rollup" % pid, "rb") as f:
-                for line in f:
-                    if line.startswith((b"Pss_Anon:", b"Pss_Shmem:")):
-                        exact += int(line.split()[1]) * 1024
-        except OSError:
-            pass
-    return min(rough, exact)
+            held[name] = resident(name)
+            cpu += cpu_seconds(name)
+    rough = sum(held.values())
+    if rough - base_anon > limit:
+        rough = min(rough, sum(share(pid, most) for pid, most in held.items()))
+    return max(0, rough - base_anon), cpu
+
+
+def share(pid, most):
+    """The proportional share of a process, or the most it can be."""
+    try:
+        with open("/proc/%s/smaps_rollup" % pid, "rb") as f:
+            return sum(int(line.split()[1]) * 1024 for line in f if line.startswith((b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")))
+    except OSError:
+        return most
 
 
 def resident(pid):
@@ -428,42 +454,79 @@ def resident(pid):
     try:
         with open("/proc/%s/status" % pid, "rb") as f:
             for line in f:
-                if line.startswith((b"RssAnon:", b"RssShmem:")):
+                if line.startswith((b"RssAnon:", b"RssShmem:", b"VmSwap:")):
                     total += int(line.split()[1]) * 1024
     except OSError:
         pass
     return total
 
 
+CLOCK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    """CPU time of a process and of those it has waited for."""
+    try:
+        with open("/proc/%s/stat" % pid, "rb") as f:
+            return sum(map(int, f.read().rpartition(b")")[2].split()[11:15])) / CLOCK
+    except OSError:
+        return 0.0
+
+
+def listen(port):
+    """A listener on a port. A program before may have left one there, in flight between
+    sockets that only each other hold: the kernel collects them when one is closed."""
+    deadline = time.monotonic() + 5
+    while True:
+        s = socket.socket()
+        try:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("127.0.0.1", port))
+            s.listen(64)
+            return s
+        except OSError as e:
+            s.close()
+            if e.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise
+            for end in socket.socketpair():
+                end.close()
+            time.sleep(0.01)
+
+
 def execute(req, config, control, tiers):
     listeners = []
-    for port in req["ports"]:
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", port))
-        s.listen(64)
-        listeners.append(s)
-    control.send({"op": "started"}, [s.fileno() for s in listeners])
-    for s in listeners:
-        s.close()
-    reads, writes = zip(*(os.pipe() for _ in range(3)))
-    level = tier_of(req, config["tiers"])
-    if level == 0:
-        pid, base_anon = clone(NEW_NAMESPACES), config["base_anon"]
-        if pid == 0:
-            child(req, config, writes)
-    else:
-        tier = tiers[level - 1]
-        tier.control.send(req, writes)
-        pid, base_anon = tier.control.receive()["pid"], tier.base_anon
-    for fd in writes:
-        os.close(fd)
     try:
-        reply = Watch(req, pid, reads, control, tiers, base_anon).run()
+        for port in req["ports"]:
+            listeners.append(listen(port))
+        control.send({"op": "started"}, [s.fileno() for s in listeners])
     finally:
-        for fd in reads:
+        for s in listeners:
+            s.close()
+    tier = tiers[tier_of(req, config["tiers"])]
+    reads, writes = [], []
+    try:
+        for _ in range(3):
+            r, w = os.pipe()
+            reads.append(r)
+            writes.append(w)
+        writes.append(os.memfd_create("request"))
+        with open(writes[3], "wb", closefd=False) as f:
+            f.write(json.dumps(req).encode())
+        os.lseek(writes[3], 0, os.SEEK_SET)
+        pid = tier.fork(writes)
+        while writes:
+            os.close(writes.pop())
+        watch = Watch(req, pid, reads, control, tiers, tier.base_anon)
+        try:
+            reply = watch.run()
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+    finally:
+        for fd in reads + writes:
             os.close(fd)
-    control.send(reply)
+    control.send(reply, streams=watch.data.values())
 
 
 # --- tiers -----------------------------------------------------------------
@@ -499,14 +562,23 @@ class Tier:
         self.pid, self.base_anon = ready["pid"], ready["base_anon"]
         self.threads, self.loaded = ready["threads"], ready["loaded"]
 
+    def fork(self, fds):
+        """Starts a child with the ends of its pipes and its request."""
+        socket.send_fds(self.control.sock, [b"f"], fds)
+        forked = self.control.receive()
+        if "failed" in forked:
+            raise OSError(forked["failed"])
+        return forked["pid"]
 
-def start_tiers(config):
-    """Starts a process for each tier above the first, one from the other."""
-    pairs = [socket.socketpair() for _ in config["tiers"][1:]]
-    if pairs and os.fork() == 0:
+
+def start_tiers(config, control):
+    """Starts a process for each tier, one from the other."""
+    pairs = [socket.socketpair() for _ in config["tiers"]]
+    if os.fork() == 0:
+        control.sock.close()
         for ours, _ in pairs:
             ours.close()
-        serve_tier(config, 1, [Control(theirs) for _, theirs in pairs])
+        serve_tier(config, 0, [Control(theirs) for _, theirs in pairs])
     for _, theirs in pairs:
         theirs.close()
     return [Tier(ours) for ours, _ in pairs]
@@ -515,18 +587,24 @@ def start_tiers(config):
 def serve_tier(config, level, controls):
     try:
         loaded = warm(config, config["tiers"][level])
-        if level < len(controls) and clone(CLONE_PARENT) == 0:
+        if level + 1 < len(controls) and clone(CLONE_PARENT) == 0:
             serve_tier(config, level + 1, controls)
-        control = controls[level - 1]
+        control = controls[level]
+        for other in controls:
+            if other is not control:
+                other.sock.close()  # that tier's death must show
         control.send({"pid": os.getpid(), "base_anon": config["base_anon"], "threads": threads(), "loaded": loaded})
         while True:
-            req, writes = control.receive_with(3)
-            pid = clone(NEW_NAMESPACES | CLONE_PARENT)
-            if pid == 0:
-                child(req, config, writes)
-            for fd in writes:
+            fds = control.receive_fds(4)
+            try:
+                pid = clone(NEW_NAMESPACES | CLONE_PARENT)
+                if pid == 0:
+                    child(config, fds)
+                control.send({"pid": pid})
+            except OSError as e:
+                control.send({"failed": str(e)})
+            for fd in fds:
                 os.close(fd)
-            control.send({"pid": pid})
     finally:
         os._exit(1)
 
@@ -570,12 +648,11 @@ def main():
     site.setquit()  # -S leaves out exit() and quit(), which programs use
     site.sethelper()
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
-    loaded = warm(config, config["tiers"][0])
-    tiers = start_tiers(config)
+    tiers = start_tiers(config, control)
     if max([threads()] + [t.threads for t in tiers]) > 1:
         control.send({"op": "failed", "what": "a preloaded package started a thread"})
         return
-    control.send({"op": "ready", "loaded": sum((t.loaded for t in tiers), loaded)})
+    control.send({"op": "ready", "loaded": sum((t.loaded for t in tiers), [])})
     while True:
         req = control.receive()
         try:
