@@ -12,7 +12,7 @@ export MEDGYM_PYTHON=/usr/bin/python3.11
 if ! "$MEDGYM_PYTHON" -c 'import pip' 2>/dev/null; then
 	apt-get update -qq && apt-get install -qqy --no-install-recommends python3.11 python3-pip
 fi
-dir="$(mktemp -d)"
+dir="$(mktemp -d /var/tmp/medgym-ordinary-XXXXXX)" # TMPDIR may be closed to others
 trap 'rm -rf "$dir"' EXIT
 chmod 755 "$dir"
 mkdir -m 777 "$dir/tmp"
