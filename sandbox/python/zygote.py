@@ -441,12 +441,14 @@ def survey(others, base_anon, limit):
 
 
 def share(pid, most):
-    """The proportional share of a process, or the most it can be."""
+    """The proportional share of a process, or the most it can be where that is hidden."""
     try:
         with open("/proc/%s/smaps_rollup" % pid, "rb") as f:
             return sum(int(line.split()[1]) * 1024 for line in f if line.startswith((b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")))
-    except OSError:
+    except PermissionError:
         return most
+    except OSError:
+        return 0  # it has ended
 
 
 def resident(pid):
