@@ -125,14 +125,14 @@ func TestHonesty(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			begin := time.Now()
-			r := run(t, s, sandbox.Command{Code: liar + test.code, Wall: 10 * time.Second})
+			r := run(t, s, sandbox.Command{Code: liar + test.code, Wall: time.Minute})
 			if r.Status != sandbox.StatusOK {
 				t.Fatalf("%s: %s %s", r.Status, r.ErrorType, r.Stderr)
 			}
 			if len(r.Answer) > 1<<20 || !regexp.MustCompile(test.answer).Match(r.Answer) {
 				t.Errorf("answer %.300s, want %s", r.Answer, test.answer)
 			}
-			if took := time.Since(begin); took > 5*time.Second {
+			if took := time.Since(begin); took > time.Minute {
 				t.Errorf("took %s", took)
 			}
 		})
@@ -156,7 +156,7 @@ func TestHonestAttributes(t *testing.T) {
 			if test.name == "liars" {
 				code += "\nfit.p.p = fit"
 			}
-			r := run(t, s, sandbox.Command{Code: code, Capture: []sandbox.Capture{{Name: "fit", Attrs: []string{"p"}}}, Wall: 10 * time.Second})
+			r := run(t, s, sandbox.Command{Code: code, Capture: []sandbox.Capture{{Name: "fit", Attrs: []string{"p"}}}, Wall: time.Minute})
 			if r.Status != sandbox.StatusOK || !strings.Contains(string(r.Captured["fit"]), test.want) || !json.Valid(r.Captured["fit"]) {
 				t.Errorf("%s %.300s %s, want %s", r.Status, r.Captured["fit"], r.Stderr, test.want)
 			}

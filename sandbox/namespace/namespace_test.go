@@ -78,7 +78,7 @@ func run(t testing.TB, s sandbox.Session, cmd sandbox.Command) sandbox.Result {
 		cmd.Language = sandbox.Python
 	}
 	if cmd.Wall == 0 {
-		cmd.Wall = 20 * time.Second
+		cmd.Wall = time.Minute
 	}
 	r, err := s.Run(t.Context(), cmd)
 	if err != nil {
