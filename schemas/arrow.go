@@ -4,7 +4,7 @@ import "github.com/apache/arrow/go/v17/arrow"
 
 // Table is one table of the contract: its name and its columns as Arrow types.
 type Table struct {
-	Name  string // tasks, validation, trajectories, or the config of a training set
+	Name  string // tasks, screening, validation, trajectories, or the config of a training set
 	Arrow *arrow.Schema
 }
 
@@ -12,6 +12,7 @@ type Table struct {
 func Tables() []Table {
 	return []Table{
 		{"tasks", TaskSchema()},
+		{"screening", ScreeningSchema()},
 		{"validation", ValidationSchema()},
 		{"trajectories", TrajectorySchema()},
 		{ConfigSFT, SFTSchema()},
@@ -31,6 +32,15 @@ func TaskSchema() *arrow.Schema {
 		text("gold"), text("gold_kind"), text("status"), text("status_reason"),
 		text("content_sha256"), text("raw_file"), int64s("raw_line"), text("raw_sha256"), text("adapter_version"), int32s("schema_version"),
 		field("validation", validationOf()),
+	}, nil)
+}
+
+// ScreeningSchema is the screening table.
+func ScreeningSchema() *arrow.Schema {
+	return arrow.NewSchema([]arrow.Field{
+		text("task_id"), text("source"), text("split"), text("access_tier"), text("duplicate_of"), text("cluster_id"),
+		int32s("question_words"), int32s("overlap_10gram"), int32s("overlap_10gram_sources"), int32s("overlap_13gram"), int32s("overlap_13gram_sources"),
+		truth("overlaps_own_source"), truth("overlaps_another_source"), int32s("schema_version"),
 	}, nil)
 }
 

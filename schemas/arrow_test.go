@@ -16,7 +16,7 @@ import (
 // types, nullability, and the 3-level form of every list.
 func TestArrowAgreesWithParquet(t *testing.T) {
 	rows := map[string]any{
-		"tasks": schemas.Task{}, "validation": schemas.TaskValidation{}, "trajectories": schemas.Trajectory{},
+		"tasks": schemas.Task{}, "screening": schemas.ScreenedTask{}, "validation": schemas.TaskValidation{}, "trajectories": schemas.Trajectory{},
 		"sft": schemas.SFT{}, "dpo": schemas.DPO{}, "verifier": schemas.Verifier{},
 	}
 	tables := schemas.Tables()
@@ -44,7 +44,7 @@ func TestArrowAgreesWithParquet(t *testing.T) {
 func TestNoReservedColumns(t *testing.T) {
 	reserved := []string{"text", "conversations", "input", "system", "labels", "input_ids", "attention_mask",
 		"completion_mask", "image", "images", "chat_template_kwargs", "margin"}
-	for _, table := range schemas.Tables()[3:] {
+	for _, table := range schemas.Tables()[4:] {
 		for _, f := range table.Arrow.Fields() {
 			if slices.Contains(reserved, f.Name) {
 				t.Errorf("%s has a column %s", table.Name, f.Name)

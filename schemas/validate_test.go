@@ -37,6 +37,14 @@ func goodValidation() schemas.TaskValidation {
 		SchemaVersion: schemas.Ptr(schemas.Version)}
 }
 
+func goodScreened() schemas.ScreenedTask {
+	zero, one := schemas.Ptr(int32(0)), schemas.Ptr(int32(1))
+	return schemas.ScreenedTask{TaskID: "s/train/1", Source: "s", Split: schemas.SplitTrain, AccessTier: schemas.TierOpen,
+		DuplicateOf: "s/test/1", ClusterID: "s/test/1", QuestionWords: schemas.Ptr(int32(12)),
+		Overlap10Gram: one, Overlap10GramSources: one, Overlap13Gram: zero, Overlap13GramSources: zero,
+		OverlapsOwnSource: schemas.Ptr(true), OverlapsAnotherSource: schemas.Ptr(false), SchemaVersion: schemas.Ptr(schemas.Version)}
+}
+
 func goodTrajectory() schemas.Trajectory {
 	return schemas.Trajectory{TrajectoryID: "t", TaskID: "s/train/1", Source: "s", Split: schemas.SplitTrain,
 		AccessTier: schemas.TierOpen, RunID: "r", Attempt: schemas.Ptr(int32(0)), Policy: schemas.Policy{Kind: "reference"},
@@ -60,6 +68,7 @@ func goodVerifier() schemas.Verifier {
 func TestValidate(t *testing.T) {
 	type row interface{ Validate() error }
 	task := func(f func(*schemas.Task)) row { r := goodTask(); f(&r); return r }
+	screened := func(f func(*schemas.ScreenedTask)) row { r := goodScreened(); f(&r); return r }
 	traj := func(f func(*schemas.Trajectory)) row { r := goodTrajectory(); f(&r); return r }
 	valid := func(f func(*schemas.TaskValidation)) row { r := goodValidation(); f(&r); return r }
 	sft := func(turns ...string) row { return schemas.SFT{Prefix: goodPrefix(), Messages: chat(turns...)} }
@@ -79,6 +88,21 @@ func TestValidate(t *testing.T) {
 		{"task version", task(func(r *schemas.Task) { r.SchemaVersion = nil }), "schema_version"},
 		{"task UTF-8", task(func(r *schemas.Task) { r.Resources = []schemas.Resource{{Name: "\xff"}} }), "Resources.0.Name.text is not UTF-8"},
 		{"task action", task(func(r *schemas.Task) { r.Actions = []string{"debug"} }), "actions has an unknown value"},
+
+		{"screened", goodScreened(), ""},
+		{"screened split", screened(func(r *schemas.ScreenedTask) { r.Split = "" }), "split has an unknown value"},
+		{"duplicate of itself", screened(func(r *schemas.ScreenedTask) { r.DuplicateOf = r.TaskID }), "duplicate_of is the task itself"},
+		{"duplicate without a cluster", screened(func(r *schemas.ScreenedTask) { r.ClusterID = "" }), "cluster_id is empty"},
+		{"screened words", screened(func(r *schemas.ScreenedTask) { r.QuestionWords = nil }), "question_words is null"},
+		{"overlap null", screened(func(r *schemas.ScreenedTask) { r.Overlap13Gram = nil }), "overlap_13gram is null"},
+		{"more sources than tasks", screened(func(r *schemas.ScreenedTask) { r.Overlap10GramSources = schemas.Ptr(int32(2)) }), "overlap_10gram_sources does not fit"},
+		{"tasks without a source", screened(func(r *schemas.ScreenedTask) { r.Overlap10GramSources = schemas.Ptr(int32(0)) }), "overlap_10gram_sources does not fit"},
+		{"more at 13 words", screened(func(r *schemas.ScreenedTask) {
+			r.Overlap13Gram, r.Overlap13GramSources = schemas.Ptr(int32(2)), schemas.Ptr(int32(1))
+		}), "overlap_13gram is above"},
+		{"overlap with no source", screened(func(r *schemas.ScreenedTask) { r.OverlapsOwnSource = schemas.Ptr(false) }), "contradicts"},
+		{"overlap flag null", screened(func(r *schemas.ScreenedTask) { r.OverlapsAnotherSource = nil }), "is null"},
+		{"screened UTF-8", screened(func(r *schemas.ScreenedTask) { r.ClusterID = "\xff" }), "ClusterID.text is not UTF-8"},
 
 		{"validation", goodValidation(), ""},
 		{"validation state", valid(func(r *schemas.TaskValidation) { r.State = "fine" }), "state has an unknown value"},

@@ -16,7 +16,7 @@ import (
 
 // tables are the row types in the order of the page; a struct that a column
 // holds is described after the tables.
-var tables = []string{"Task", "TaskValidation", "Trajectory", "Prefix", "SFT", "DPO", "Verifier"}
+var tables = []string{"Task", "ScreenedTask", "TaskValidation", "Trajectory", "Prefix", "SFT", "DPO", "Verifier"}
 
 // schemaPage describes every column of every table from the Go types of the
 // package in dir: name, type and the comment beside it.
