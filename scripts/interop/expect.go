@@ -83,6 +83,8 @@ func (f *file) read(ctx context.Context, path string) (err error) {
 	switch f.Table {
 	case "tasks":
 		f.Rows, f.Digest, err = digest[schemas.Task](ctx, path)
+	case "screening":
+		f.Rows, f.Digest, err = digest[schemas.ScreenedTask](ctx, path)
 	case "validation":
 		f.Rows, f.Digest, err = digest[schemas.TaskValidation](ctx, path)
 	case "trajectories":

@@ -86,11 +86,11 @@ func cluster(ctx context.Context, sigs []*signature) ([]int, error) {
 	}
 	for band := range bands {
 		for _, bucket := range buckets(sigs, band) {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
 			var leaders []int
 			for _, i := range bucket {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
 				like := func(l int) bool { return alike(sigs[l], sigs[i]) >= Similarity }
 				at := slices.IndexFunc(leaders, like)
 				if at < 0 {

@@ -10,13 +10,16 @@
 // Overlap looks at the source's question alone: neither at our instruction, which
 // is the same for all tasks of a source, nor at the context, which may be a schema
 // or a record that many tasks share. Words are lower-cased, digits count. A question
-// shorter than n words has no n-gram; the report counts those.
+// shorter than n words has no n-gram; the report counts those. Near duplicates do
+// look at both, so tasks about one long context, such as a study, are a cluster
+// though their questions differ.
 //
 // Outputs are screening/<tier>/<source>/<split>-….parquet (schemas.ScreenedTask)
-// and screening/report.json (Report). Memory is some 700 bytes a task and 40 bytes
-// for each distinct n-gram of the test questions; training tasks are streamed.
-// Where a closed tier takes part every file is private, for the rows of an open
-// source then say something about closed ones.
+// and screening/report.json (Report). Memory is about 1 kB a task, whatever its
+// length, and 16 bytes for each n-gram of each test question with as much again for
+// a distinct one; training tasks are streamed by it. Where a closed tier takes
+// part every file is private, for the rows of an open source then say something
+// about closed ones.
 package screen
 
 import (
