@@ -93,7 +93,7 @@ func built(t testing.TB, opts Options, limits Limits) (*DB, Report) {
 }
 
 func TestQuery(t *testing.T) {
-	db, report := built(t, Options{Schema: MIMICIII(), Files: write(t, hospital)}, Limits{Time: 200 * time.Millisecond, Rows: 3})
+	db, report := built(t, Options{Schema: MIMICIII(), Files: write(t, hospital)}, Limits{Time: time.Second, Rows: 3})
 	if labs, _ := report.Table("labevents"); labs.Kept != 2 || labs.Skipped["null_hadm_id"] != 1 {
 		t.Errorf("labevents: %+v", labs)
 	}
@@ -121,6 +121,7 @@ func TestQuery(t *testing.T) {
 		{"with recursive n(i) as (select 1 union all select i+1 from n) select count(*) from n", "", ErrTimeout},
 		{"select 1 from patients a, patients b", "", ErrTooManyRows},
 		{"select length(zeroblob(900000000))", "", ErrQuery},
+		{"select zeroblob(16000000), zeroblob(16000000), zeroblob(16000000), zeroblob(16000000), zeroblob(16000000)", "", ErrTooLarge},
 		{"delete from patients", "", ErrNotReadOnly},
 		{"with x as (select 1) delete from patients", "", ErrQuery},
 		{"select 1; drop table patients", "", ErrNotReadOnly},
@@ -299,6 +300,18 @@ func TestOutliers(t *testing.T) {
 	got, _ := report.Table("admissions")
 	if got.Skipped["age_outlier"] != 1 || got.Skipped["stay_outlier"] != 1 || got.Kept != 1 {
 		t.Errorf("admissions: %+v", got)
+	}
+}
+
+func TestChartItems(t *testing.T) {
+	files := with("chartevents.csv", "hadm_id,icustay_id,itemid,charttime,valuenum,valueuom\n"+
+		"10,77,211,2100-05-02,80,bpm\n10,77,999,2100-05-02,1,x\n10,77,555,2100-05-02,1,x\n10,77,211,2100-05-02,,bpm\n")
+	files["d_items.csv"] = "itemid,label,linksto\n211,Heart Rate,chartevents\n999,Other,chartevents\n555,Line,procedureevents_mv\n"
+	for all, want := range map[bool]string{false: "[[211]]", true: "[[211] [999]]"} {
+		db, _ := built(t, Options{Schema: MIMICIII(), Files: write(t, files), AllChartItems: all}, Limits{})
+		if got, err := db.Query(t.Context(), "select itemid from chartevents order by row_id"); err != nil || fmt.Sprint(got.Rows) != want {
+			t.Errorf("all %v: got %v, %v; want %s", all, got.Rows, err, want)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ var (
 	ErrMissingColumn = errors.New("missing column")
 	ErrTimeout       = errors.New("time limit reached")
 	ErrTooManyRows   = errors.New("row limit reached")
+	ErrTooLarge      = errors.New("result too large")
 	ErrNotReadOnly   = errors.New("not a single SELECT")
 	ErrQuery         = errors.New("query failed")
 )

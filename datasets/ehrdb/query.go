@@ -21,8 +21,11 @@ type Limits struct {
 	Rows int
 }
 
-// maxValue bounds one value of a result, in bytes.
-const maxValue = 16 << 20
+// What bounds the text of one value and of a whole result, in bytes.
+const (
+	maxValue  = 16 << 20
+	maxResult = 64 << 20
+)
 
 // DB is a database that Build made, opened read-only. Its methods are safe for
 // concurrent use.
@@ -114,6 +117,7 @@ func (d *DB) run(ctx context.Context, query string) (result Result, err error) {
 	if result.Columns, err = rows.Columns(); err != nil {
 		return Result{}, err
 	}
+	size := 0
 	for rows.Next() {
 		if len(result.Rows) == d.limits.Rows {
 			return Result{}, &QueryError{Kind: ErrTooManyRows}
@@ -125,6 +129,17 @@ func (d *DB) run(ctx context.Context, query string) (result Result, err error) {
 		}
 		if err := rows.Scan(into...); err != nil {
 			return Result{}, err
+		}
+		for _, value := range row {
+			switch v := value.(type) {
+			case string:
+				size += len(v)
+			case []byte:
+				size += len(v)
+			}
+		}
+		if size > maxResult {
+			return Result{}, &QueryError{Kind: ErrTooLarge}
 		}
 		result.Rows = append(result.Rows, row)
 	}
