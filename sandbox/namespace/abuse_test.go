@@ -313,8 +313,11 @@ func held(t *testing.T, c *cell) holdings {
 	pids := []string{fmt.Sprint(c.cmd.Process.Pid)}
 	for i := 0; i < len(pids); i++ {
 		children, err := os.ReadFile("/proc/" + pids[i] + "/task/" + pids[i] + "/children")
+		if err != nil && os.Getenv("CI") == "" {
+			t.Skipf("SKIPPED, what a cell holds is not counted: the kernel lists no children: %v", err)
+		}
 		if err != nil {
-			t.Skipf("no list of children: %v", err)
+			t.Fatal(err)
 		}
 		pids = append(pids, strings.Fields(string(children))...)
 	}
