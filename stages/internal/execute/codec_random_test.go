@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/medgym-data/medgym-data/datasets"
+	"github.com/medgym-data/medgym-data/datasets/datasettest"
 	"github.com/medgym-data/medgym-data/datasets/grading"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
 )
@@ -165,7 +166,7 @@ func TestRandomCodec(t *testing.T) {
 			in := func(v grading.Value) grading.Value {
 				return grading.Value{Kind: grading.List, Items: []grading.Value{v}}
 			}
-			if !grading.Same(in(v), in(answer.Items[i]), grading.Options{NaNEqual: true}) {
+			if !datasettest.Same(in(v), in(answer.Items[i]), datasettest.SameOptions{NaNEqual: true}) {
 				t.Errorf("%s comes back as %s", text, grading.Print(answer.Items[i]))
 			}
 			if exact && grading.Print(v) != prints.Items[i].Text {
