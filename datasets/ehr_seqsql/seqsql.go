@@ -18,7 +18,7 @@ import (
 
 // Source implements datasets.Adapter, Builder, Grader, Furnisher, Referencer and
 // Synthesizer.
-type Source struct{}
+type Source struct{ sqltask.Answered }
 
 //go:embed prompts/*.tmpl
 var prompts embed.FS
@@ -116,11 +116,6 @@ func (Source) Grade(_ context.Context, task schemas.Task, sub datasets.Submissio
 		verdict.Upstream = 1
 	}
 	return verdict, err
-}
-
-// Furnish implements datasets.Furnisher.
-func (Source) Furnish(_ context.Context, task schemas.Task, raw datasets.Files) (datasets.Session, error) {
-	return sqltask.Furnish(task, raw)
 }
 
 // Reference implements datasets.Referencer. The MedAgentGym download has answers

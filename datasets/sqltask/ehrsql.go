@@ -38,8 +38,18 @@ type EHRSQL struct {
 	Prompt   *template.Template
 }
 
-// Layouts are the source's two.
-func (e EHRSQL) Layouts() []datasets.Layout {
+// Spec adds to what one source says of itself what both have in common.
+func (e EHRSQL) Spec(spec datasets.Spec) datasets.Spec {
+	spec.ID = e.ID
+	spec.Domain, spec.Kind, spec.Distribution, spec.Categories = "DB", "structured", "in", 9
+	spec.License, spec.Tier = "PhysioNet Credentialed Health Data License 1.5.0; questions CC-BY-4.0", schemas.TierCredentialed
+	spec.Actions = []string{schemas.ActionRequestInfo, schemas.ActionCodeExecution, schemas.ActionDebugging}
+	spec.Layouts, spec.Mounts, spec.Settings = e.layouts(), []datasets.Mount{e.Database.Mount}, Settings()
+	return spec
+}
+
+// layouts are the source's two.
+func (e EHRSQL) layouts() []datasets.Layout {
 	resource := func(pattern, help string) datasets.LayoutFile {
 		return datasets.LayoutFile{Pattern: pattern, Role: datasets.RoleResource, Optional: true, Help: help}
 	}

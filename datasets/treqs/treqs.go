@@ -19,7 +19,7 @@ import (
 
 // Source implements datasets.Adapter, Builder, Grader, Furnisher, Referencer and
 // Synthesizer.
-type Source struct{}
+type Source struct{ sqltask.Answered }
 
 //go:embed prompts/*.tmpl
 var prompts embed.FS
@@ -181,19 +181,4 @@ func (Source) Builds(raw datasets.Raw) ([]datasets.Build, error) {
 		}
 	}
 	return builds, err
-}
-
-// Grade implements datasets.Grader.
-func (Source) Grade(_ context.Context, task schemas.Task, sub datasets.Submission, _ datasets.Runner) (datasets.Verdict, error) {
-	return sqltask.Grade(task, sub)
-}
-
-// Furnish implements datasets.Furnisher.
-func (Source) Furnish(_ context.Context, task schemas.Task, raw datasets.Files) (datasets.Session, error) {
-	return sqltask.Furnish(task, raw)
-}
-
-// Reference implements datasets.Referencer.
-func (Source) Reference(task schemas.Task) (datasets.Reference, error) {
-	return sqltask.Reference(task)
 }
