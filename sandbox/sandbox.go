@@ -3,7 +3,7 @@
 //
 // Two backends meet one interface: namespace (embedded, a fork of a warm
 // interpreter per execution) and docker. What a backend cannot enforce on a
-// machine it reports in Info.Missing; nothing is assumed.
+// machine it reports in Info.Controls; nothing is assumed.
 package sandbox
 
 import (
@@ -159,12 +159,66 @@ type Result struct {
 	Wall   time.Duration
 	CPU    time.Duration
 	MaxRSS int64
+
+	Controls []string // that were on: names of ControlNames, sorted
 }
 
 // Info describes a backend on this machine.
 type Info struct {
 	Backend           string
-	EnvironmentDigest string   // of the Python environment's lock file and version
-	Controls          []string // enforced, sorted: net, pid, mount, uid, seccomp, rlimits, ...
-	Missing           []string // not enforced here, with the reason
+	EnvironmentDigest string    // of the Python environment's lock file and version
+	Controls          []Control // every one of ControlNames, in that order
+}
+
+// Control is one protection, and how a backend keeps it on this machine.
+type Control struct {
+	Name string `json:"name"`          // one of ControlNames
+	How  string `json:"how,omitempty"` // what keeps it, "cgroup v2" for instance; empty where nothing does
+	Gap  string `json:"gap,omitempty"` // what is missing, and what mends it; beside How where it is kept in part
+}
+
+// ControlNames are the protections that a backend keeps or reports as missing.
+var ControlNames = []string{
+	"capabilities",  // a program has none
+	"cpu",           // CPU time is limited
+	"disk",          // bytes of the folders that a program may write to
+	"fresh_process", // nothing of an execution is alive or in memory in the next one
+	"inodes",        // files in those folders
+	"ipc",           // no shared memory, queue or semaphore with others
+	"landlock",      // a second lock on the file system, beside the mounts
+	"memory",        // counted for all of a program's processes, files and kernel memory
+	"mount",         // it sees only its own files
+	"net",           // it reaches only the services that it was given
+	"no_new_privs",  // no setuid program raises it
+	"output",        // stdout and stderr are limited
+	"pid",           // it sees and signals only its own processes
+	"processes",     // their number is limited
+	"rootfs_readonly",
+	"seccomp", // system calls that no analysis needs are refused
+	"uid",     // it runs under a user that owns nothing of the host
+	"user",    // its users are not the host's
+	"uts",     // it does not see or set the host's name
+	"wall",    // run time is limited
+}
+
+// Enforced lists the names of the controls that are kept, in part at least.
+func (i Info) Enforced() []string {
+	var names []string
+	for _, c := range i.Controls {
+		if c.How != "" {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// Gaps lists what is not kept, or not wholly, as "name: what is missing".
+func (i Info) Gaps() []string {
+	var gaps []string
+	for _, c := range i.Controls {
+		if c.Gap != "" {
+			gaps = append(gaps, c.Name+": "+c.Gap)
+		}
+	}
+	return gaps
 }

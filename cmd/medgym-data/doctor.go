@@ -119,10 +119,12 @@ func trial(ctx context.Context, box sandbox.Sandbox, found []finding) (_ []findi
 	found = append(found, finding{What: "sandbox", OK: result.Status == sandbox.StatusOK,
 		Is: fmt.Sprintf("%s backend, a program ran in %d ms", info.Backend, result.Wall.Milliseconds()), Do: "report this as a fault of medgym-data"})
 	for _, control := range info.Controls {
-		found = append(found, finding{What: "control", OK: true, Is: control})
+		if control.How != "" {
+			found = append(found, finding{What: "control", OK: true, Is: control.Name + ": " + control.How})
+		}
 	}
-	for _, missing := range info.Missing {
-		found = append(found, finding{What: "not enforced", OK: true, Is: missing})
+	for _, gap := range info.Gaps() {
+		found = append(found, finding{What: "not enforced", OK: true, Is: gap})
 	}
 	return found, nil
 }

@@ -37,7 +37,7 @@ func openSandbox(c *cli.Context) (sandbox.Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	missing := box.Info().Missing
+	missing := box.Info().Gaps()
 	for _, control := range missing {
 		log.Info("not enforced by the sandbox here", "control", control)
 	}

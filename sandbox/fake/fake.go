@@ -35,7 +35,16 @@ var _ sandbox.Sandbox = (*Sandbox)(nil)
 
 // New makes a fake that plays executions with run.
 func New(run Run) *Sandbox {
-	return &Sandbox{Play: run, About: sandbox.Info{Backend: "fake", EnvironmentDigest: "none", Missing: []string{"everything: it is a test double"}}}
+	return &Sandbox{Play: run, About: sandbox.Info{Backend: "fake", EnvironmentDigest: "none", Controls: uncontrolled()}}
+}
+
+// uncontrolled says of every control that a test double keeps none.
+func uncontrolled() []sandbox.Control {
+	var controls []sandbox.Control
+	for _, name := range sandbox.ControlNames {
+		controls = append(controls, sandbox.Control{Name: name, Gap: "this is a test double"})
+	}
+	return controls
 }
 
 // Always plays every execution with the same result.

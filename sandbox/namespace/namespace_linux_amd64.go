@@ -264,20 +264,38 @@ func fileFrames(files []sandbox.File) ([]fileFrame, error) {
 
 // Info implements sandbox.Sandbox.
 func (s *Sandbox) Info() sandbox.Info {
-	info := sandbox.Info{
-		Backend: "namespace", EnvironmentDigest: s.env.Digest(),
-		Controls: []string{"capabilities", "cpu", "disk", "inodes", "ipc", "memory", "mount", "net", "no_new_privs", "output",
-			"pid", "processes", "rootfs_readonly", "seccomp", "user", "uts", "wall"},
-		Missing: []string{"cgroup: memory is limited for each process and watched for the whole, not accounted by the kernel",
-			"landlock: not applied"},
+	return sandbox.Info{Backend: "namespace", EnvironmentDigest: s.env.Digest(), Controls: s.controls()}
+}
+
+// controls says how each protection is kept here.
+func (s *Sandbox) controls() []sandbox.Control {
+	const namespaced = "a namespace of its own"
+	uid := sandbox.Control{Name: "uid", How: "user nobody, which owns nothing"}
+	if s.uid == 0 {
+		uid = sandbox.Control{Name: "uid", Gap: "programs run under this user's own id, only root can map another"}
 	}
-	if s.uid != 0 {
-		info.Controls = append(info.Controls, "uid")
-	} else {
-		info.Missing = append(info.Missing, "uid: programs run under this user's own id, only root can map another")
+	return []sandbox.Control{
+		{Name: "capabilities", How: "dropped"},
+		{Name: "cpu", How: "rlimits and a watchdog"},
+		{Name: "disk", How: "tmpfs"},
+		{Name: "fresh_process", How: "a fork of a warm process that holds no data"},
+		{Name: "inodes", How: "tmpfs"},
+		{Name: "ipc", How: namespaced},
+		{Name: "landlock", Gap: "not applied"},
+		{Name: "memory", How: "rlimits and a watchdog", Gap: "limited for each process and watched for the whole, not accounted by the kernel"},
+		{Name: "mount", How: namespaced},
+		{Name: "net", How: namespaced},
+		{Name: "no_new_privs", How: "prctl"},
+		{Name: "output", How: "read as it comes, and killed above"},
+		{Name: "pid", How: namespaced},
+		{Name: "processes", How: "rlimits"},
+		{Name: "rootfs_readonly", How: "read-only binds"},
+		{Name: "seccomp", How: "a filter of system calls"},
+		uid,
+		{Name: "user", How: namespaced},
+		{Name: "uts", How: namespaced},
+		{Name: "wall", How: "a watchdog"},
 	}
-	slices.Sort(info.Controls)
-	return info
 }
 
 // Close implements sandbox.Sandbox.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -536,8 +537,22 @@ func TestOrphans(t *testing.T) {
 func TestInfo(t *testing.T) {
 	box := newBox(t, Options{Cells: 1})
 	info := box.Info()
-	if info.Backend != "namespace" || len(info.EnvironmentDigest) != 64 || len(info.Controls) < 10 {
+	if info.Backend != "namespace" || len(info.EnvironmentDigest) != 64 || len(info.Enforced()) < 15 {
 		t.Errorf("%+v", info)
+	}
+	var names []string
+	for _, control := range info.Controls {
+		names = append(names, control.Name)
+		if control.How == "" && control.Gap == "" {
+			t.Errorf("nothing is said of %s", control.Name)
+		}
+	}
+	if !slices.Equal(names, sandbox.ControlNames) {
+		t.Errorf("controls %q, want %q", names, sandbox.ControlNames)
+	}
+	s := newSession(t, box, sandbox.Spec{})
+	if r := run(t, s, sandbox.Command{Code: "answer = 1"}); !slices.Equal(r.Controls, info.Enforced()) {
+		t.Errorf("a result under %q, want %q", r.Controls, info.Enforced())
 	}
 	if _, err := New(t.Context(), Options{Environment: python.Environment{Dir: t.TempDir()}}); !errors.Is(err, sandbox.ErrUnavailable) {
 		t.Errorf("a sandbox without an interpreter: %v", err)

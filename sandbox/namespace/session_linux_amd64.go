@@ -200,6 +200,7 @@ func (s *session) result(frame runFrame, reply replyFrame) (sandbox.Result, erro
 		Status: sandbox.StatusOK, ExitCode: reply.ExitCode, Signal: reply.Signal,
 		Stdout: bytes.ToValidUTF8(reply.stdout, replacement), Stderr: bytes.ToValidUTF8(reply.stderr, replacement), Truncated: reply.Truncated,
 		Wall: seconds(reply.Wall), CPU: seconds(reply.CPU), MaxRSS: reply.MaxRSS, Captured: map[string]json.RawMessage{},
+		Controls: s.box.Info().Enforced(),
 	}
 	// What cannot be read was written by the program, not by the zygote's child.
 	var said report

@@ -361,7 +361,7 @@ func newRow(task schemas.Task, attempt int, runID, feedback string, policy schem
 		RunID: runID, Attempt: schemas.Ptr(int32(attempt)), Policy: policy, Feedback: feedback,
 		PromptTokens: schemas.Ptr(int64(0)), CompletionTokens: schemas.Ptr(int64(0)),
 		CreatedAt:     schemas.Ptr(time.Now().UTC().Truncate(time.Microsecond)),
-		Sandbox:       schemas.SandboxRef{Backend: info.Backend, EnvironmentDigest: info.EnvironmentDigest, Controls: info.Controls},
+		Sandbox:       schemas.SandboxRef{Backend: info.Backend, EnvironmentDigest: info.EnvironmentDigest, Controls: info.Enforced()},
 		GraderVersion: graderVersion, SchemaVersion: schemas.Ptr(schemas.Version),
 	}
 }

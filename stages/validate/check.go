@@ -43,7 +43,7 @@ func (v *validator) check(ctx context.Context, task schemas.Task) (schemas.TaskV
 	t := &trial{v: v, src: src, task: task, row: schemas.TaskValidation{
 		TaskID: task.TaskID, Source: task.Source, Split: task.Split, AccessTier: task.AccessTier,
 		RawFile: task.RawFile, RawLine: task.RawLine, AdapterVersion: task.AdapterVersion, GraderVersion: src.spec.GraderVersion,
-		Sandbox:       schemas.SandboxRef{Backend: info.Backend, EnvironmentDigest: info.EnvironmentDigest, Controls: info.Controls},
+		Sandbox:       schemas.SandboxRef{Backend: info.Backend, EnvironmentDigest: info.EnvironmentDigest, Controls: info.Enforced()},
 		SchemaVersion: schemas.Ptr(schemas.Version),
 	}}
 	unproved := func(reason string) {
