@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,42 +16,14 @@ import (
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/sandbox"
-	"github.com/medgym-data/medgym-data/sandbox/namespace"
-	pyenv "github.com/medgym-data/medgym-data/sandbox/python"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
 	"github.com/medgym-data/medgym-data/stages/internal/judge"
+	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 	"github.com/medgym-data/medgym-data/stages/internal/tokens"
 )
 
-func TestMain(m *testing.M) {
-	namespace.Init() // a sandbox cell begins as a copy of this program
-	os.Exit(m.Run())
-}
-
-// pythonBox is a sandbox that runs Python. Without one tests are skipped, and fail
-// where CI is set.
-func pythonBox(t *testing.T) sandbox.Sandbox {
-	t.Helper()
-	env, err := pyenv.Find(t.Context())
-	var box *namespace.Sandbox
-	if err == nil {
-		box, err = namespace.New(t.Context(), namespace.Options{Environment: env, Cells: 1})
-	}
-	absent := errors.Is(err, pyenv.ErrNotInstalled) || errors.Is(err, pyenv.ErrNoInterpreter) || errors.Is(err, sandbox.ErrUnavailable)
-	if absent && os.Getenv("CI") == "" {
-		t.Skipf("SKIPPED, request_info is not tested in Python: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := box.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return box
-}
+func TestMain(m *testing.M) { runtest.Main(m) }
 
 // wards is a session's data: a private database and a CSV file.
 func wards(t *testing.T) datasets.Session {
@@ -167,7 +138,7 @@ func TestRequestInfo(t *testing.T) {
 	for _, test := range tests {
 		replies = append(replies, test.reply)
 	}
-	row := inform(t, pythonBox(t), wards(t), Limits{}, replies...)
+	row := inform(t, runtest.Python(t), wards(t), Limits{}, replies...)
 	for i, test := range tests {
 		step := row.Steps[i]
 		wrong := step.Status == string(sandbox.StatusError) && step.ErrorType == StepBadRequest
@@ -191,7 +162,7 @@ func TestRequestInfo(t *testing.T) {
 // TestRequestInfoIsolated: what the agent left in its folder is not part of the
 // program, and long answers are shortened.
 func TestRequestInfoIsolated(t *testing.T) {
-	box := pythonBox(t)
+	box := runtest.Python(t)
 	trap := "import os\nfor name in ('sqlite3', 'csv', 'difflib', 'gzip', 'collections'):\n    open('/session/' + name + '.py', 'w').write('raise SystemExit(9)')\n"
 	row := inform(t, box, wards(t), Limits{}, code(trap), ask("wards.db/drugs", infoValues, "drug"))
 	if got := row.Steps[1]; got.Status != string(sandbox.StatusOK) || !strings.Contains(got.Observation, "aspirin (2)") {

@@ -2,9 +2,7 @@ package validate
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,39 +12,17 @@ import (
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/sandbox"
-	"github.com/medgym-data/medgym-data/sandbox/namespace"
-	"github.com/medgym-data/medgym-data/sandbox/python"
 	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 )
 
-func TestMain(m *testing.M) {
-	namespace.Init() // a sandbox cell begins as a copy of this program
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { runtest.Main(m) }
 
-// real is a validator with a sandbox that runs Python. Without one tests are
-// skipped, and fail where CI is set.
+// real is a validator with a sandbox that runs Python.
 func real(t *testing.T) *validator {
 	t.Helper()
-	env, err := python.Find(t.Context())
-	var box *namespace.Sandbox
-	if err == nil {
-		box, err = namespace.New(t.Context(), namespace.Options{Environment: env, Cells: 1})
-	}
-	absent := errors.Is(err, python.ErrNotInstalled) || errors.Is(err, python.ErrNoInterpreter) || errors.Is(err, sandbox.ErrUnavailable)
-	if absent && os.Getenv("CI") == "" {
-		t.Skipf("SKIPPED, the cheats are not run: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := box.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return &validator{
-		w: &pipeline.Work{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}, box: box, corpus: corpus(), kept: newSubmissions(),
+		w: &pipeline.Work{Log: slog.New(slog.NewTextHandler(t.Output(), nil))}, box: runtest.Python(t), corpus: corpus(), kept: newSubmissions(),
 		opts: Options{Seed: 1, Execution: 60 * time.Second},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/medgym-data/medgym-data/datasets/datasettest"
 	"github.com/medgym-data/medgym-data/datasets/grading"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
+	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 )
 
 // draw makes random values in the plain codec. With exact, only those that
@@ -137,7 +138,7 @@ func (d draw) value(depth int) string {
 // TestRandomCodec sends random values through Python and back, and prints them on
 // both sides.
 func TestRandomCodec(t *testing.T) {
-	run := execute.Runner(realBox(t))
+	run := execute.Runner(runtest.Python(t))
 	for _, exact := range []bool{true, false} {
 		d := draw{rand.New(rand.NewPCG(1, 2)), exact}
 		values := make([]string, 3000)

@@ -2,8 +2,6 @@ package execute_test
 
 import (
 	"encoding/json"
-	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,40 +9,11 @@ import (
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/datasets/datasettest"
 	"github.com/medgym-data/medgym-data/datasets/grading"
-	"github.com/medgym-data/medgym-data/sandbox"
-	"github.com/medgym-data/medgym-data/sandbox/namespace"
-	"github.com/medgym-data/medgym-data/sandbox/python"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
+	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 )
 
-func TestMain(m *testing.M) {
-	namespace.Init() // a sandbox cell begins as a copy of this program
-	os.Exit(m.Run())
-}
-
-// realBox is a sandbox that runs Python. Without one tests are skipped, and fail
-// where CI is set.
-func realBox(t *testing.T) sandbox.Sandbox {
-	t.Helper()
-	env, err := python.Find(t.Context())
-	var box *namespace.Sandbox
-	if err == nil {
-		box, err = namespace.New(t.Context(), namespace.Options{Environment: env, Cells: 1})
-	}
-	absent := errors.Is(err, python.ErrNotInstalled) || errors.Is(err, python.ErrNoInterpreter) || errors.Is(err, sandbox.ErrUnavailable)
-	if absent && os.Getenv("CI") == "" {
-		t.Skipf("SKIPPED, the codec is not tested in Python: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := box.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return box
-}
+func TestMain(m *testing.M) { runtest.Main(m) }
 
 // index3 is the index of a series or frame of three.
 const index3 = `{"$":"index","dtype":"int64","name":null,"v":[0,1,2]}`
@@ -141,7 +110,7 @@ def same(a, b):
 // TestCodec: what Python writes, grading reads and prints as Python does; what
 // grading would have written, Python reads as the equal value. One table, both ways.
 func TestCodec(t *testing.T) {
-	run := execute.Runner(realBox(t))
+	run := execute.Runner(runtest.Python(t))
 	program := func(t *testing.T, code string, values map[string]datasets.RawValue) datasets.Output {
 		t.Helper()
 		out, err := run.Run(t.Context(), datasets.Program{Code: code, Inject: values, Capture: []datasets.Capture{{Name: "values"}, {Name: "again"}}})
@@ -251,7 +220,7 @@ again = given
 // TestCheats: answers that say they are equal to everything, and hold 7 or nothing,
 // are never 42, whichever way a grader asks.
 func TestCheats(t *testing.T) {
-	run := execute.Runner(realBox(t))
+	run := execute.Runner(runtest.Python(t))
 	const liar = `
 import datetime, decimal, itertools, sys
 import numpy as np, pandas as pd

@@ -15,6 +15,7 @@ import (
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
+	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 )
 
 // TestRealQuestions: real questions of EHRSQL about the open demos are answered by
@@ -22,7 +23,7 @@ import (
 // MIMIC-III's at least 60 have an answer other than 0. The databases are private
 // files in private folders, as prepare makes them.
 func TestRealQuestions(t *testing.T) {
-	shared, box := datasettest.SharedData(t), realBox(t)
+	shared, box := datasettest.SharedData(t), runtest.Python(t)
 	for _, test := range []struct {
 		adapter datasets.Adapter
 		demo    string

@@ -16,6 +16,7 @@ import (
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
+	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 )
 
 var allPredictions = flag.Bool("all-predictions", false, "play every task of the sources of machine learning, not some of each")
@@ -34,7 +35,7 @@ type learner interface {
 // their own programs earn the reward in a real sandbox, programs that skip the work
 // earn none, and no program finds the labels of test rows.
 func TestPredictions(t *testing.T) {
-	box := realBox(t)
+	box := runtest.Python(t)
 	for _, source := range []struct {
 		adapter datasets.Adapter
 		rows    int
