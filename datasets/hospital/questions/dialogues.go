@@ -81,14 +81,6 @@ func subjects() []subject {
 	return all
 }
 
-// DialogueKinds lists the templates of Dialogues.
-func DialogueKinds() (kinds []string) {
-	for _, s := range subjects() {
-		kinds = append(kinds, s.name)
-	}
-	return kinds
-}
-
 // bound is a time bound for a turn: its words, and what it adds to a condition.
 func (g *gen) bound(ev event, column string) (words, cond string) {
 	w := g.wide(ev.at)

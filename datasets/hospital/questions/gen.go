@@ -214,14 +214,3 @@ func EICU(h *hospital.Hospital, seed uint64, opts Options) iter.Seq[EHRSQL] {
 		stream(newGen(h, eicuSchema(), seed), append(shared(), eicuOnly()...), opts.Impossible)(yield)
 	}
 }
-
-// Kinds lists the templates of MIMIC and of EICU.
-func Kinds() (mimic, eicu []string) {
-	for _, t := range append(shared(), mimicOnly()...) {
-		mimic = append(mimic, t.name)
-	}
-	for _, t := range append(shared(), eicuOnly()...) {
-		eicu = append(eicu, t.name)
-	}
-	return mimic, eicu
-}

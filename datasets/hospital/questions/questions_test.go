@@ -91,16 +91,15 @@ func report(t *testing.T, counts map[string]*tally) (all tally) {
 
 func TestEHRSQL(t *testing.T) {
 	h := hospital.New(1, 40)
-	mimicKinds, eicuKinds := Kinds()
 	for _, tt := range []struct {
-		schema ehrdb.Schema
-		ask    func(*hospital.Hospital, uint64, Options) iter.Seq[EHRSQL]
-		kinds  []string
-		want   int
-	}{{ehrdb.MIMICIII(), MIMIC, mimicKinds, 40}, {ehrdb.EICU(), EICU, eicuKinds, 30}} {
+		schema    ehrdb.Schema
+		ask       func(*hospital.Hospital, uint64, Options) iter.Seq[EHRSQL]
+		templates []template
+		want      int
+	}{{ehrdb.MIMICIII(), MIMIC, append(shared(), mimicOnly()...), 40}, {ehrdb.EICU(), EICU, append(shared(), eicuOnly()...), 30}} {
 		t.Run(tt.schema.ID, func(t *testing.T) {
-			if len(tt.kinds) < tt.want {
-				t.Errorf("%d templates", len(tt.kinds))
+			if len(tt.templates) < tt.want {
+				t.Errorf("%d templates", len(tt.templates))
 			}
 			db := database(t, h, tt.schema)
 			counts := map[string]*tally{}
@@ -140,9 +139,9 @@ func TestEHRSQL(t *testing.T) {
 			if impossible < 40 || impossible > 120 {
 				t.Errorf("%d of 1500 are impossible", impossible)
 			}
-			for _, kind := range tt.kinds {
-				if counts[kind] == nil || counts[kind].asked == 0 {
-					t.Errorf("%s was never asked", kind)
+			for _, template := range tt.templates {
+				if counts[template.name] == nil {
+					t.Errorf("%s was never asked", template.name)
 				}
 			}
 		})
@@ -200,9 +199,9 @@ func TestDialogues(t *testing.T) {
 	if splits["test"]*4 < splits["train"]/4 || splits["train"] == 0 {
 		t.Errorf("compositional splits: %v", splits)
 	}
-	for _, kind := range DialogueKinds() {
-		if counts[kind] == nil {
-			t.Errorf("%s never came", kind)
+	for _, s := range subjects() {
+		if counts[s.name] == nil {
+			t.Errorf("%s never came", s.name)
 		}
 	}
 	t.Logf("%.2f turns a dialogue", float64(turns)/300)

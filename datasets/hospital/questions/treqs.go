@@ -162,14 +162,6 @@ var shapes = []shape{
 	{"show_lab", 3, 0, 4, 2, []int{4}, "patient"}, {"show_title", 1, 0, 1, 1, nil, "code"}, {"show_procedure_title", 1, 0, 2, 1, nil, "code"}, {"show_drug_facts", 1, 0, 3, 1, nil, "drug"}, {"show_lab_facts", 1, 0, 4, 2, nil, "lab"},
 }
 
-// MIMICSQLKinds lists the templates of MIMICSQL.
-func MIMICSQLKinds() (kinds []string) {
-	for _, s := range shapes {
-		kinds = append(kinds, s.name)
-	}
-	return kinds
-}
-
 // ask makes a question of a shape about a stay.
 func (a *asker) ask(sh shape, s *hospital.Stay) (TREQS, bool) {
 	var conds []condition

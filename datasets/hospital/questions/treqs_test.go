@@ -63,9 +63,9 @@ func TestMIMICSQL(t *testing.T) {
 	if all := report(t, counts); all.trivial*20 > all.asked {
 		t.Errorf("%d of %d answers are trivial", all.trivial, all.asked)
 	}
-	for _, kind := range MIMICSQLKinds() {
-		if counts[kind] == nil {
-			t.Errorf("%s was never asked", kind)
+	for _, shape := range shapes {
+		if counts[shape.name] == nil {
+			t.Errorf("%s was never asked", shape.name)
 		}
 	}
 }
