@@ -383,18 +383,21 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-func TestPatientsWithin(t *testing.T) {
-	for _, limit := range []int{1, 30, 100} {
-		n := PatientsWithin(4, limit)
-		stays := 0
-		for i, p := range New(4, n+1).People {
-			if stays += len(p.Stays); (stays <= limit) != (i < n) && n > 1 {
-				t.Errorf("limit %d: %d patients, but %d of them have %d stays", limit, n, i+1, stays)
-			}
-		}
+// TestPatientsFor: a download of a handful of rows is small, and none is larger than
+// EHRSQL's databases.
+func TestPatientsFor(t *testing.T) {
+	if n := PatientsFor(1e6); n != MaxPatients {
+		t.Errorf("%d patients for many rows", n)
 	}
-	if n := PatientsFor(0); n < 10 || PatientsFor(1e6) != MaxPatients {
-		t.Errorf("%d patients for no rows, %d for many", n, PatientsFor(1e6))
+	h, size := New(1, PatientsFor(40)), 0
+	create := func(string) (io.WriteCloser, error) {
+		return &memory{keep: func(data []byte) { size += len(data) }}, nil
+	}
+	if err := errors.Join(h.MIMIC(t.Context(), create, h.Chart(NoteOptions{Wrong: 0.3})), h.EICU(t.Context(), create)); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.People) < 10 || size > 2<<20 {
+		t.Errorf("%d patients and %d KB for 40 rows", len(h.People), size>>10)
 	}
 }
 
