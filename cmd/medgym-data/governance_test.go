@@ -381,7 +381,7 @@ func eachIn[T any](t *testing.T, path string, visit func(T)) {
 // accessNoted: every command that read closed rows stands in the access log, in
 // order, with the record that it did so under.
 func accessNoted(t *testing.T, run string) {
-	text, err := os.ReadFile(governance.AccessPath(run))
+	text, err := os.ReadFile(filepath.Join(run, governance.AccessFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,7 +473,7 @@ func TestEndpoints(t *testing.T) {
 	}
 	// A refusal comes before all else that could be said of a run that is done.
 	p.refused([]string{"rollout", "--dir", run, "--policy", "openai", "--model", "m", "--endpoint", "https://93.184.215.14/v1"}, "rows of vault must not leave")
-	text, err := os.ReadFile(governance.AccessPath(run))
+	text, err := os.ReadFile(filepath.Join(run, governance.AccessFile))
 	if err != nil || !strings.Contains(string(text), `"endpoint":"`+model.URL+`/v1","endpoint_class":"local"`) {
 		t.Errorf("%v\n%s", err, text)
 	}

@@ -1,7 +1,5 @@
 package hospital
 
-import "slices"
-
 // DiagnosisItem is a condition: a row of d_icd_diagnoses and a path of eICU's.
 type DiagnosisItem struct {
 	Code        string // ICD-9 without its dot
@@ -27,9 +25,6 @@ type chance struct {
 	what string
 	p    float64
 }
-
-// DiagnosisItems lists the conditions.
-func DiagnosisItems() []DiagnosisItem { return slices.Clone(conditions) }
 
 func chronic(key, code, short, long, path string, share float64, from int, drugs []string, signs string, labs []string, leads ...chance) DiagnosisItem {
 	return DiagnosisItem{Code: code, Short: short, Long: long, Path: path, key: key, chronic: true, share: share, from: from, drugs: drugs, signs: signs, labs: labs, leads: leads}
@@ -135,9 +130,6 @@ type ProcedureItem struct {
 	Code, Short, Long string
 	Path              string
 }
-
-// ProcedureItems lists the procedures.
-func ProcedureItems() []ProcedureItem { return slices.Clone(procedures) }
 
 var procedures = []ProcedureItem{
 	{"9671", "Ventilation under 96 h", "Continuous mechanical ventilation for less than 96 hours in a row", "pulmonary|ventilation and oxygenation|mechanical ventilation|short term"},

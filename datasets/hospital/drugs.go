@@ -1,7 +1,5 @@
 package hospital
 
-import "slices"
-
 // DrugItem is a drug on the hospital's list. Each has one unit.
 type DrugItem struct {
 	Name, Formulary string
@@ -10,9 +8,6 @@ type DrugItem struct {
 	Doses, Routes   []string
 	EICU            string // as eICU's medication names it
 }
-
-// DrugItems lists the drugs.
-func DrugItems() []DrugItem { return slices.Clone(drugItems) }
 
 func drug(name, formulary, unit, eicu string, doses, routes []string) DrugItem {
 	return DrugItem{Name: name, Formulary: formulary, Type: "MAIN", Unit: unit, Doses: doses, Routes: routes, EICU: eicu}

@@ -163,14 +163,3 @@ func New(seed uint64, patients int) *Hospital {
 // PatientsFor is how many patients a download of so many rows wants: few for a
 // handful of rows, so that it is written and built in no time, at most MaxPatients.
 func PatientsFor(rows int) int { return min(max(rows/10, 24), MaxPatients) }
-
-// PatientsWithin is how many patients of a seed have at most so many stays together,
-// but at least one: for databases that hold a number of admissions, such as MIMICSQL's.
-func PatientsWithin(seed uint64, stays int) int {
-	m := newMaker(seed)
-	for n := 0; ; n++ {
-		if stays -= len(m.patient(n).Stays); stays < 0 {
-			return max(n, 1)
-		}
-	}
-}

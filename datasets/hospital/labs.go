@@ -19,9 +19,6 @@ type LabItem struct {
 	floor    float64
 }
 
-// LabItems lists the tests.
-func LabItems() []LabItem { return slices.Clone(labItems) }
-
 var labItems = []LabItem{
 	blood("na", 50983, "Sodium", "2951-2", "mEq/L", "sodium", 133, 145, 139, 3, 0, "metabolic", 110),
 	blood("k", 50971, "Potassium", "2823-3", "mEq/L", "potassium", 3.3, 5.1, 4.1, 0.45, 1, "metabolic", 2.2),
@@ -100,9 +97,6 @@ type FluidItem struct {
 	share     float64 // of the stays that have it
 	need      string  // the procedure or condition it comes with
 }
-
-// FluidItems lists them.
-func FluidItems() []FluidItem { return slices.Clone(fluidItems) }
 
 const sheet = "flowsheet|Flowsheet Cell Labels|I&O|"
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"text/template"
-	"time"
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/datasets/ehrdb"
@@ -164,6 +163,3 @@ func reject(fault *ehrdb.QueryError) error {
 	}
 	return datasets.Rejectf(reason, "gold SQL: %s", fault.Error())
 }
-
-// TimeLimit is what the user allows a query.
-func TimeLimit(raw datasets.Files) (time.Duration, error) { return limit(raw) }

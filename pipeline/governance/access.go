@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -151,6 +150,3 @@ func hostName() string {
 	}
 	return name
 }
-
-// AccessPath is the access log of a run folder.
-func AccessPath(run string) string { return filepath.Join(run, AccessFile) }
