@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/internal/backend"
 )
 
 // TestResidue: what one program was given, said and answered is not in the memory
@@ -68,7 +69,7 @@ func TestForgedReport(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := run(t, s, sandbox.Command{Code: "import os\ntext = " + test.report + "\ntext = memoryview(text if type(text) is bytes else text.encode())\nwhile text: text = text[os.write(3, text):]\nos._exit(0)",
 				Wall: time.Minute})
-			if string(r.Answer) != test.answer || len(r.Captured) > 1 || len(r.ErrorType) > maxErrorType || len(r.ErrorMessage) > maxErrorMessage || r.ErrorLine != 0 {
+			if string(r.Answer) != test.answer || len(r.Captured) > 1 || len(r.ErrorType) > backend.MaxErrorType || len(r.ErrorMessage) > backend.MaxErrorMessage || r.ErrorLine != 0 {
 				t.Errorf("%s: answer %.50s, %d captured, %d and %d bytes of error at line %d", r.Status, r.Answer, len(r.Captured), len(r.ErrorType), len(r.ErrorMessage), r.ErrorLine)
 			}
 		})
@@ -174,40 +175,8 @@ func TestManyConnections(t *testing.T) {
 		mu.Unlock()
 	}}}})
 	r := run(t, s, sandbox.Command{Code: "import socket, time\nheld = []\nfor _ in range(300):\n    c = socket.socket()\n    c.setblocking(False)\n    c.connect_ex(('127.0.0.1', 8080))\n    held.append(c)\ntime.sleep(.5)\nanswer = 1"})
-	if string(r.Answer) != "1" || most > maxConns || most < 10 || now != 0 {
+	if string(r.Answer) != "1" || most > backend.MaxConns || most < 10 || now != 0 {
 		t.Errorf("%s, at most %d connections at a time, %d now", r.Status, most, now)
-	}
-}
-
-// TestHandlerGoesOn: a service whose handler never ends is an error, not a hang.
-func TestHandlerGoesOn(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	release := make(chan struct{})
-	defer close(release)
-	sv, err := serve(t.Context(), []sandbox.Service{{Port: 1, Handle: func(context.Context, net.Conn) { <-release }}}, []*os.File{file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sv.patience = 50 * time.Millisecond
-	conn, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for begin := time.Now(); len(sv.room) == 0 && time.Since(begin) < time.Minute; time.Sleep(time.Millisecond) {
-	}
-	time.Sleep(10 * time.Millisecond)
-	if err := sv.stop(); !errors.Is(err, errHandler) {
-		t.Errorf("error %v", err)
-	}
-	if err := errors.Join(conn.Close(), l.Close()); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/internal/backend"
 )
 
 const (
@@ -115,7 +116,7 @@ func (s *Sandbox) startCell(ctx context.Context) (_ *cell, err error) {
 	}
 	var ready replyFrame
 	err = c.talk(ctx, startLimit, func() error {
-		if err := c.wire.send(configFrame{Tiers: tiers, Seccomp: s.seccomp, UID: s.uid}); err != nil {
+		if err := c.wire.send(configFrame{Tiers: backend.Tiers(), Seccomp: s.seccomp, UID: s.uid}); err != nil {
 			return err
 		}
 		return c.wire.receive(&ready)

@@ -6,32 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/internal/backend"
 	"github.com/medgym-data/medgym-data/sandbox/python"
 )
 
 // nobody is the user under which executions run where root maps it.
 const nobody = 65534
-
-// tiers are the packages that the warm processes of a cell load, each those of the
-// tiers before it too. The first is cheapest to fork. A package must leave the
-// process with one thread.
-var tiers = [][]string{
-	{"collections", "csv", "datetime", "decimal", "fractions", "functools", "io", "itertools", "json", "math", "random", "re",
-		"sqlite3", "statistics", "string", "subprocess", "threading", "urllib.request", "http.client"},
-	{"numpy", "pandas", "requests"},
-	{"scipy.stats", "scipy.optimize", "scipy.special", "scipy.cluster.hierarchy", "scipy.spatial.distance",
-		"statsmodels.api", "statsmodels.formula.api", "statsmodels.stats.power", "statsmodels.stats.multitest",
-		"sklearn.linear_model", "sklearn.ensemble", "sklearn.metrics", "sklearn.preprocessing", "sklearn.model_selection",
-		"sklearn.cluster", "sklearn.decomposition", "lifelines", "matplotlib.pyplot", "seaborn", "Bio.Seq", "Bio.SeqIO"},
-}
 
 // Options size a sandbox.
 type Options struct {
@@ -51,7 +36,7 @@ type Sandbox struct {
 	spawn   *spawner
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	private privateFiles
+	private backend.PrivateFiles
 
 	mu     sync.Mutex
 	slots  []*slot
@@ -74,7 +59,7 @@ var errClosed = errors.New("the sandbox is closed")
 // New starts the cells. sandbox.ErrUnavailable says that this machine cannot, and
 // what would mend it.
 func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
-	seccomp, err := filter()
+	seccomp, err := backend.Filter()
 	if err != nil {
 		return nil, err
 	}
@@ -153,11 +138,11 @@ func (s *Sandbox) cell(ctx context.Context, place *slot, sessions int) (*cell, e
 
 // Open implements sandbox.Sandbox. A session lives in the cell that has the fewest.
 func (s *Sandbox) Open(ctx context.Context, spec sandbox.Spec) (sandbox.Session, error) {
-	files, err := fileFrames(spec.Files)
+	files, err := backend.NewFiles(spec.Files)
 	if err != nil {
 		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
 	}
-	if err := checkServices(spec.Services); err != nil {
+	if err := backend.CheckServices(spec.Services); err != nil {
 		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
 	}
 	if err := s.open(ctx, files); err != nil {
@@ -203,63 +188,13 @@ func (s *Sandbox) open(ctx context.Context, files []fileFrame) error {
 		if f.Host == "" {
 			continue
 		}
-		host, err := s.private.readable(ctx, f.Host)
+		host, err := s.private.Readable(ctx, f.Host)
 		if err != nil {
 			return fmt.Errorf("file %s: %w", f.Path, err)
 		}
 		files[i].Host = host
 	}
 	return nil
-}
-
-func checkServices(services []sandbox.Service) error {
-	seen := map[int]bool{}
-	for _, service := range services {
-		switch {
-		case service.Port < 1 || service.Port > 65535:
-			return fmt.Errorf("service on port %d: want 1 to 65535", service.Port)
-		case service.Handle == nil:
-			return fmt.Errorf("service on port %d has no handler", service.Port)
-		case seen[service.Port]:
-			return fmt.Errorf("service on port %d is given twice", service.Port)
-		}
-		seen[service.Port] = true
-	}
-	return nil
-}
-
-// fileFrames checks a session's files and puts them into an order in which parents
-// come first.
-func fileFrames(files []sandbox.File) ([]fileFrame, error) {
-	frames := make([]fileFrame, 0, len(files))
-	for _, f := range files {
-		inside := path.IsAbs(f.Path) && path.Clean(f.Path) == f.Path &&
-			(strings.HasPrefix(f.Path, "/workdir/") || strings.HasPrefix(f.Path, "/data/"))
-		switch {
-		case !inside:
-			return nil, fmt.Errorf("file %q is not below /workdir or /data", f.Path)
-		case (f.HostPath == "") == (f.Content == nil):
-			return nil, fmt.Errorf("file %s needs a host path or content, and not both", f.Path)
-		case f.HostPath == "":
-			frames = append(frames, fileFrame{Path: f.Path, Content: f.Content})
-			continue
-		}
-		host, err := filepath.Abs(f.HostPath)
-		if err == nil {
-			host, err = filepath.EvalSymlinks(host) // a link would be followed inside the cell
-		}
-		if err != nil {
-			return nil, fmt.Errorf("file %s: %w", f.Path, err)
-		}
-		frames = append(frames, fileFrame{Path: f.Path, Host: host})
-	}
-	slices.SortFunc(frames, func(a, b fileFrame) int { return strings.Compare(a.Path, b.Path) })
-	for i := range len(frames) - 1 {
-		if frames[i].Path == frames[i+1].Path {
-			return nil, fmt.Errorf("file %s is given twice", frames[i].Path)
-		}
-	}
-	return frames, nil
 }
 
 // Info implements sandbox.Sandbox.
@@ -319,7 +254,7 @@ func (s *Sandbox) Close() error {
 		place.mu.Unlock()
 	}
 	s.spawn.close()
-	if err := s.private.close(); err != nil {
+	if err := s.private.Close(); err != nil {
 		return fmt.Errorf("remove copies of private files: %w", err)
 	}
 	return nil

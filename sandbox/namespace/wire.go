@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/medgym-data/medgym-data/sandbox/internal/backend"
 )
 
 // maxFrame bounds what a cell may send at once.
@@ -99,7 +101,7 @@ func (w *wire) receiveReply(reply *replyFrame) error {
 	if err := w.receive(reply); err != nil || reply.Op != "done" {
 		return err
 	}
-	streams := []*[]byte{&reply.stdout, &reply.stderr, &reply.result}
+	streams := []*[]byte{&reply.Stdout, &reply.Stderr, &reply.Result}
 	if len(reply.Sizes) != len(streams) {
 		return fmt.Errorf("a reply with %d streams", len(reply.Sizes))
 	}
@@ -117,66 +119,9 @@ func (w *wire) receiveReply(reply *replyFrame) error {
 
 // The frames.
 type (
-	configFrame struct {
-		Tiers   [][]string `json:"tiers"`   // packages that each warm process loads beyond those before
-		Seccomp []byte     `json:"seccomp"` // base64 in JSON
-		UID     int        `json:"uid"`     // executions run under it; 0 keeps the cell's own
-	}
-	sessionFrame struct {
-		Op      string `json:"op"` // open, close
-		Session string `json:"session"`
-		Disk    int64  `json:"disk,omitempty"`
-		Inodes  int64  `json:"inodes,omitempty"`
-	}
-	runFrame struct {
-		Op        string            `json:"op"`
-		Session   string            `json:"session"`
-		Code      string            `json:"code"`
-		Language  string            `json:"language"`
-		Seed      uint64            `json:"seed"`
-		Inject    map[string]string `json:"inject"` // texts of the plain codec
-		Capture   []captureFrame    `json:"capture"`
-		CaptureB  int64             `json:"capture_bytes"`
-		Wall      float64           `json:"wall"` // seconds
-		CPU       float64           `json:"cpu"`
-		Memory    int64             `json:"memory"`
-		Output    int64             `json:"output"`
-		Disk      int64             `json:"disk"`
-		Inodes    int64             `json:"inodes"`
-		Processes int               `json:"processes"`
-		Files     []fileFrame       `json:"files"`
-		Ports     []int             `json:"ports"`
-	}
-	captureFrame struct {
-		Name  string   `json:"name"`
-		Attrs []string `json:"attrs"`
-	}
-	fileFrame struct {
-		Path    string `json:"path"`
-		Host    string `json:"host,omitempty"`
-		Content []byte `json:"content,omitempty"`
-	}
-	replyFrame struct {
-		Op        string   `json:"op"` // ready, failed, started, done
-		What      string   `json:"what"`
-		Loaded    []string `json:"loaded"`
-		Reason    string   `json:"reason"` // timeout, memory, output, cancelled
-		ExitCode  int      `json:"exit_code"`
-		Signal    int      `json:"signal"`
-		Sizes     []int    `json:"sizes"` // of stdout, stderr and the result, whose bytes follow
-		Truncated bool     `json:"truncated"`
-		Wall      float64  `json:"wall"`
-		CPU       float64  `json:"cpu"`
-		MaxRSS    int64    `json:"max_rss"`
-
-		stdout, stderr, result []byte
-	}
-	// report is what the child itself says in replyFrame.result.
-	report struct {
-		Setup        string            `json:"setup"` // the child could not be made ready
-		ErrorType    string            `json:"error_type"`
-		ErrorMessage string            `json:"error_message"`
-		ErrorLine    int               `json:"error_line"`
-		Captured     map[string]string `json:"captured"`
-	}
+	configFrame  = backend.Config
+	sessionFrame = backend.Order
+	runFrame     = backend.Run
+	fileFrame    = backend.File
+	replyFrame   = backend.Reply
 )

@@ -1,4 +1,4 @@
-package namespace
+package backend
 
 import (
 	"context"
@@ -16,13 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// privateFiles makes files readable for programs that run under another user than
+// PrivateFiles makes files readable for programs that run under another user than
 // the sandbox, as they do where that is root: files of mode 0600, which clinical data
 // has. There is one copy of each, of mode 0444 in a folder that only the owner may
 // enter; a program gets the file itself bound, and nothing of the folder. Where
 // programs run under the user's own id no copy is needed.
-type privateFiles struct {
-	parent string // the folder for temporary files
+type PrivateFiles struct {
+	Parent string // folder of the copies; that for temporary files where it is empty
 
 	mu     sync.Mutex
 	dir    string   // made when it is first needed
@@ -49,8 +49,8 @@ const (
 	lockName      = "lock"
 )
 
-// readable is a file of the same content as host that everybody may read.
-func (p *privateFiles) readable(ctx context.Context, host string) (string, error) {
+// Readable is a file of the same content as host that everybody may read.
+func (p *PrivateFiles) Readable(ctx context.Context, host string) (string, error) {
 	info, err := os.Stat(host)
 	if err != nil {
 		return "", err
@@ -89,11 +89,11 @@ func (p *privateFiles) readable(ctx context.Context, host string) (string, error
 }
 
 // prepare makes the folder, and removes those of processes that are gone.
-func (p *privateFiles) prepare() error {
+func (p *PrivateFiles) prepare() error {
 	if p.dir != "" {
 		return nil
 	}
-	parent := p.parent
+	parent := p.Parent
 	if parent == "" {
 		parent = os.TempDir()
 	}
@@ -171,8 +171,8 @@ func duplicate(ctx context.Context, from, to string) (err error) {
 	}
 }
 
-// close removes the copies.
-func (p *privateFiles) close() error {
+// Close removes the copies.
+func (p *PrivateFiles) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dir == "" {

@@ -1,4 +1,4 @@
-package namespace
+package backend
 
 import (
 	"encoding/binary"
@@ -75,8 +75,8 @@ func oneOf(load bpf.Instruction, values []uint32, otherwise bpf.Instruction) []b
 	return append(block, otherwise)
 }
 
-// filter assembles the system-call filter as an array of struct sock_filter.
-func filter() ([]byte, error) {
+// Filter assembles the system-call filter as an array of struct sock_filter.
+func Filter() ([]byte, error) {
 	ret := func(v uint32) bpf.Instruction { return bpf.RetConstant{Val: v} }
 	errno := func(e uint32) bpf.Instruction { return ret(retErrno | e) }
 	load := func(off uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: off, Size: 4} }

@@ -1,4 +1,4 @@
-package namespace
+package backend
 
 import (
 	"context"
@@ -21,25 +21,25 @@ func TestPrivateFiles(t *testing.T) {
 	}
 	open, closed := write("open.csv", "a", 0o644), write("closed.csv", "b", 0o600)
 	// A folder that a killed process left behind, and one that another is using.
-	left, used := filepath.Join(parent, privatePrefix+"left"), &privateFiles{parent: parent}
+	left, used := filepath.Join(parent, privatePrefix+"left"), &PrivateFiles{Parent: parent}
 	if err := os.MkdirAll(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(left, lockName), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := used.readable(t.Context(), closed); err != nil {
+	if _, err := used.Readable(t.Context(), closed); err != nil {
 		t.Fatal(err)
 	}
 
-	p := &privateFiles{parent: parent}
-	if got, err := p.readable(t.Context(), open); err != nil || got != open {
+	p := &PrivateFiles{Parent: parent}
+	if got, err := p.Readable(t.Context(), open); err != nil || got != open {
 		t.Errorf("an open file: %s, %v", got, err)
 	}
 	if p.dir != "" {
 		t.Error("an open file made a folder")
 	}
-	first, err := p.readable(t.Context(), closed)
+	first, err := p.Readable(t.Context(), closed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +52,11 @@ func TestPrivateFiles(t *testing.T) {
 	if info, err := os.Stat(filepath.Dir(first)); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("its folder: %v, %v", info, err)
 	}
-	if again, err := p.readable(t.Context(), closed); err != nil || again != first {
+	if again, err := p.Readable(t.Context(), closed); err != nil || again != first {
 		t.Errorf("copied again: %s, %v", again, err)
 	}
 	write("closed.csv", "longer", 0o600)
-	if changed, err := p.readable(t.Context(), closed); err != nil || changed == first {
+	if changed, err := p.Readable(t.Context(), closed); err != nil || changed == first {
 		t.Errorf("a changed file: %s, %v", changed, err)
 	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
@@ -67,15 +67,15 @@ func TestPrivateFiles(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.readable(ctx, write("other.csv", "c", 0o600)); !errors.Is(err, context.Canceled) {
+	if _, err := p.Readable(ctx, write("other.csv", "c", 0o600)); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	dir := p.dir
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 { // the lock and two copies
 		t.Errorf("%d files, %v", len(files), err)
 	}
-	for _, p := range []*privateFiles{p, used} {
-		if err := p.close(); err != nil {
+	for _, p := range []*PrivateFiles{p, used} {
+		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
 	}
