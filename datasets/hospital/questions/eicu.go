@@ -38,10 +38,8 @@ func (g *gen) unitAttribute(column, words string) (draft, bool) {
 	if strings.Contains(column, "discharge") && s.Current() {
 		return d, false
 	}
-	w := g.whenOf(s, s.Units[0].In)
-	exact, order := g.exact()
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
+	w := d.during(g.whenOf(s, s.Units[0].In))
+	order := d.exactly(g.exact())
 	over := ""
 	if strings.Contains(column, "discharge") {
 		over = fmt.Sprintf(" and patient.%s is not null", column)
@@ -58,8 +56,7 @@ func (g *gen) allergies() (draft, bool) {
 	if len(s.Allergies) == 0 {
 		return d, false
 	}
-	w := g.whenOf(s, s.Units[0].In)
-	d.fill("time_filter_global1", w.fill)
+	w := d.during(g.whenOf(s, s.Units[0].In))
 	d.sql = "select distinct allergy.allergyname from allergy where " + g.d.of(allergyTable, s.Patient, w.scope) + w.and("allergy.allergytime")
 	return d, true
 }
@@ -70,10 +67,9 @@ func (g *gen) patientsAllergy() (draft, bool) {
 	if len(s.Allergies) == 0 {
 		return d, false
 	}
-	w := g.maybe(g.wide(s.Units[0].In))
+	w := d.during(g.maybe(g.wide(s.Units[0].In)))
 	name := choose(g, s.Allergies...)
 	d.value("allergy_name", name)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = g.d.patients("count( distinct patient.uniquepid )", allergyTable, "allergy.allergyname = "+quote(name)+w.and("allergy.allergytime"))
 	return d, true
 }
@@ -81,10 +77,9 @@ func (g *gen) patientsAllergy() (draft, bool) {
 func (g *gen) patientsSource() (draft, bool) {
 	s := choose(g, g.stays...)
 	d := ask("count the number of patients who were admitted via {admission_route} [time_filter_global1].", "how many patients came via {admission_route} [time_filter_global1]?")
-	w := g.maybe(g.wide(s.Admit))
+	w := d.during(g.maybe(g.wide(s.Admit)))
 	route := strings.ToLower(hospital.SourceOf(s.From))
 	d.value("admission_route", route)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = "select count( distinct patient.uniquepid ) from patient where patient.hospitaladmitsource = " + quote(route) + w.and("patient.hospitaladmittime")
 	return d, true
 }
@@ -95,10 +90,8 @@ func (g *gen) unitDays() (draft, bool) {
 	if u.Out.After(hospital.Now()) {
 		return d, false
 	}
-	w := g.whenOf(s, u.In)
-	exact, order := g.exact()
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
+	w := d.during(g.whenOf(s, u.In))
+	order := d.exactly(g.exact())
 	d.sql = fmt.Sprintf("select strftime('%%J',patient.unitdischargetime) - strftime('%%J',patient.unitadmittime) from patient where patient.patienthealthsystemstayid in ( %s ) and patient.unitdischargetime is not null%s order by patient.unitadmittime %s limit 1",
 		g.d.stays(quote(s.Patient.UniquePID), w.scope), w.and("patient.unitadmittime"), order)
 	return d, true
@@ -109,12 +102,10 @@ func (g *gen) dosage() (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	exact, order := g.exact()
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	order := d.exactly(g.exact())
 	d.value("drug_name", ev.name)
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select medication.dosage from medication where %s order by medication.drugstarttime %s limit 1", e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()), order)
+	d.sql = fmt.Sprintf("select medication.dosage from medication where %s order by medication.drugstarttime %s limit 1", g.rows(e, ev.stay.Patient, w, e.is(ev.name)), order)
 	return d, true
 }
 
@@ -124,9 +115,8 @@ func (g *gen) medications() (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = "select distinct medication.drugname, medication.dosage, medication.routeadmin from medication where " + e.where(g.d.of(e, ev.stay.Patient, w.scope)) + w.and(e.at())
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	d.sql = "select distinct medication.drugname, medication.dosage, medication.routeadmin from medication where " + g.rows(e, ev.stay.Patient, w, "")
 	return d, true
 }
 
@@ -135,10 +125,8 @@ func (g *gen) lostWeight() (draft, bool) {
 	if s.Current() {
 		return d, false
 	}
-	w := g.whenOf(s, s.Units[0].In)
-	exact, order := g.exact()
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
+	w := d.during(g.whenOf(s, s.Units[0].In))
+	order := d.exactly(g.exact())
 	d.sql = fmt.Sprintf("select patient.admissionweight - patient.dischargeweight from patient where patient.patienthealthsystemstayid in ( %s ) and patient.dischargeweight is not null%s order by patient.unitadmittime %s limit 1",
 		g.d.stays(quote(s.Patient.UniquePID), w.scope), w.and("patient.unitadmittime"), order)
 	return d, true
@@ -151,9 +139,8 @@ func (g *gen) deathsOf() (draft, bool) {
 		return draft{}, false
 	}
 	d := ask("count the number of patients with {diagnosis_name} who died in hospital [time_filter_global1].", "how many of those who had {diagnosis_name} did not leave the hospital alive [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	d.value("diagnosis_name", ev.name)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = g.d.patients("count( distinct patient.uniquepid )", e, e.is(ev.name)+w.and(e.at())) + " and patient.hospitaldischargestatus = 'expired'"
 	return d, true
 }

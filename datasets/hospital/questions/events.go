@@ -110,10 +110,9 @@ func (g *gen) has(kind string) (draft, bool) {
 			name = other.name // often no
 		}
 	}
-	w := g.whenOf(ev.stay, ev.at)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	d.value(e.slot, name)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select count(*)>0 from %s where %s%s", e.table, e.where(e.is(name), g.d.of(e, ev.stay.Patient, w.scope)), w.and(e.at()))
+	d.sql = fmt.Sprintf("select count(*)>0 from %s where %s", e.table, g.rows(e, ev.stay.Patient, w, e.is(name)))
 	return d, true
 }
 
@@ -125,12 +124,10 @@ func (g *gen) whenEvent(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	exact, order := g.exact()
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	order := d.exactly(g.exact())
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
-	d.fill("time_filter_exact1", exact)
-	d.sql = fmt.Sprintf("select %s from %s where %s%s order by %s %s limit 1", e.at(), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope)), w.and(e.at()), e.at(), order)
+	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s limit 1", e.at(), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name)), e.at(), order)
 	return d, true
 }
 
@@ -142,9 +139,8 @@ func (g *gen) list(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = e.names(e.where(g.d.of(e, ev.stay.Patient, w.scope)) + w.and(e.at()))
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	d.sql = e.names(g.rows(e, ev.stay.Patient, w, ""))
 	return d, true
 }
 
@@ -156,14 +152,12 @@ func (g *gen) nameEvent(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.visit(ev.stay)
-	exact, order := g.exact()
+	w := d.during(g.visit(ev.stay))
+	order := d.exactly(g.exact())
 	if w.tag == "" || !g.single(ev.stay, kind, order) {
 		return d, false
 	}
-	d.fill("time_filter_global1", w.fill)
-	d.fill("time_filter_exact1", exact)
-	d.sql = e.name(e.where(g.d.of(e, ev.stay.Patient, w.scope), strings.TrimPrefix(e.only, " and "))+w.and(e.at()), order)
+	d.sql = e.name(g.rows(e, ev.stay.Patient, w, "", e.only), order)
 	return d, true
 }
 
@@ -193,9 +187,8 @@ func (g *gen) patientsWith(kind string) (draft, bool) {
 	d := ask("count the number of patients who "+many(with(e.verbed, e.slot))+" [time_filter_global1].",
 		"how many patients "+with(e.have, e.slot)+" [time_filter_global1]?",
 		"give the number of patients who have "+with(e.had, e.slot)+" [time_filter_global1].")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = g.d.patients("count( distinct "+g.d.who()+" )", e, e.is(ev.name)+w.and(e.at()))
 	return d, true
 }
@@ -209,9 +202,8 @@ func (g *gen) topEvents(kind string) (draft, bool) {
 	d := ask("what are the top [n_rank] most frequent "+e.plural+" [time_filter_global1]?",
 		"list the [n_rank] "+e.plural+" that occur most often [time_filter_global1].",
 		"which [n_rank] "+e.plural+" were the most common [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	rank, n := g.rank()
-	d.fill("time_filter_global1", w.fill)
 	d.fill("n_rank", rank)
 	d.sql = e.top(fmt.Sprintf("select %s.%s as k from %s where %s", e.table, e.key, e.table, e.where(w.and(e.at()))), n)
 	return d, true
@@ -224,16 +216,14 @@ func (g *gen) since(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.visit(ev.stay)
+	w := d.during(g.visit(ev.stay))
 	unit := choose(g, fill{"unit_count", "days"}, fill{"unit_count", "hours"})
 	factor := map[string]int{"days": 1, "hours": 24}[unit.words]
-	exact, order := g.exact()
+	order := d.exactly(g.exact())
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
-	d.fill("time_filter_exact1", exact)
 	d.fill("unit_count", unit)
 	d.sql = fmt.Sprintf("select %d * ( strftime('%%J',current_time) - strftime('%%J',%s) ) from %s where %s order by %s %s limit 1", factor, e.at(), e.table,
-		e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope)), e.at(), order)
+		g.rows(e, ev.stay.Patient, w, e.is(ev.name)), e.at(), order)
 	return d, true
 }
 
@@ -244,9 +234,8 @@ func (g *gen) kinds(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select count( distinct %s.%s ) from %s where %s", e.table, e.key, e.table, e.where(g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()))
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	d.sql = fmt.Sprintf("select count( distinct %s.%s ) from %s where %s", e.table, e.key, e.table, g.rows(e, ev.stay.Patient, w, ""))
 	return d, true
 }
 
@@ -258,10 +247,9 @@ func (g *gen) times(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select count(*) from %s where %s", e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()))
+	d.sql = fmt.Sprintf("select count(*) from %s where %s", e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name)))
 	return d, true
 }
 
@@ -300,16 +288,12 @@ func (g *gen) period() (fill, func(first, then, joined string) string) {
 // pair joins what patients had after something else.
 func (g *gen) pair(first entity, firstName string, then entity, thenName, what string, w when) (string, fill) {
 	f, bound := g.period()
-	visit := "hadm_id"
-	if g.d.id == "eicu" {
-		visit = "patienthealthsystemstayid"
-	}
 	part := func(e entity, name, columns string) string {
 		cond := ""
 		if name != "" {
 			cond = e.is(name)
 		}
-		return fmt.Sprintf("select %s as p, %s.%s as v, %s as t%s from %s where %s", g.d.who(), g.d.people, visit, e.at(), columns, g.d.joined(e), e.where(cond, w.and(e.at())))
+		return fmt.Sprintf("select %s as p, %s.%s as v, %s as t%s from %s where %s", g.d.who(), g.d.people, g.d.visit, e.at(), columns, g.d.joined(e), e.where(cond, w.and(e.at())))
 	}
 	return fmt.Sprintf("select %s from ( %s ) as t1 join ( %s ) as t0 on t1.p = t0.p where t1.t < t0.t%s", what, part(first, firstName, ""), part(then, thenName, ", "+then.table+"."+then.key+" as k"),
 		bound("t1.t", "t0.t", "t1.v = t0.v")), f
@@ -324,13 +308,12 @@ func (g *gen) topAfter(kind string) (draft, bool) {
 	}
 	d := ask("what are the top [n_rank] most frequent "+e.plural+" that patients had [time_filter_within] after they "+many(with(first.verbed, first.slot))+" [time_filter_global1]?",
 		"list the [n_rank] most common "+e.plural+" of patients [time_filter_within] after they "+many(with(first.verbed, first.slot))+" [time_filter_global1].")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	rank, n := g.rank()
 	rows, f := g.pair(first, ev.name, e, "", "t0.k", w)
 	d.value(first.slot, ev.name)
 	d.fill("n_rank", rank)
 	d.fill("time_filter_within", f)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = e.top(rows, n)
 	return d, true
 }
@@ -348,12 +331,11 @@ func (g *gen) patientsAfter(kind string) (draft, bool) {
 	cause := choose(g, before...)
 	d := ask("count the number of patients who "+many(with(e.verbed, e.slot))+" [time_filter_within] after they were diagnosed with {diagnosis_name} [time_filter_global1].",
 		"how many patients "+with(e.have, e.slot)+" [time_filter_within] after a diagnosis of {diagnosis_name} [time_filter_global1]?")
-	w := g.maybe(g.wide(cause.at))
+	w := d.during(g.maybe(g.wide(cause.at)))
 	rows, f := g.pair(first, cause.name, e, ev.name, "count( distinct t1.p )", w)
 	d.value("diagnosis_name", cause.name)
 	d.value(e.slot, ev.name)
 	d.fill("time_filter_within", f)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = rows
 	return d, true
 }

@@ -70,6 +70,18 @@ func (d *draft) value(slot string, value any) { d.values[slot] = value }
 
 func (d *draft) fill(name string, f fill) { d.fills[name] = f }
 
+// during says when, and gives it back for the SQL.
+func (d *draft) during(w when) when {
+	d.fill("time_filter_global1", w.fill)
+	return w
+}
+
+// exactly says that the first or the last is meant, and gives back the order.
+func (d *draft) exactly(f fill, order string) string {
+	d.fill("time_filter_exact1", f)
+	return order
+}
+
 // patient sets the patient.
 func (g *gen) patient(d *draft, p *hospital.Patient) {
 	_, value := g.d.pid(p)

@@ -66,8 +66,8 @@ func (g *gen) attribute(column, words string) (draft, bool) {
 	if column == "language" && s.Patient.Language == "" || column == "marital_status" && s.Patient.Marital == "" || strings.HasPrefix(column, "disch") && s.Current() {
 		return d, false
 	}
-	w := g.maybe(g.time(s.Admit))
-	exact, order := g.exact()
+	w := d.during(g.maybe(g.time(s.Admit)))
+	order := d.exactly(g.exact())
 	if s.Current() && g.IntN(2) == 0 {
 		d = ask("what is the "+words+" of patient {patient_id} [time_filter_global1]?", "tell me the "+words+" of patient {patient_id} [time_filter_global1].")
 		g.patient(&d, s.Patient)
@@ -75,8 +75,6 @@ func (g *gen) attribute(column, words string) (draft, bool) {
 		d.sql = fmt.Sprintf("select admissions.%s from admissions where admissions.subject_id = %d and admissions.dischtime is null", column, s.Patient.Subject)
 		return d, true
 	}
-	d.fill("time_filter_global1", w.fill)
-	d.fill("time_filter_exact1", exact)
 	over := ""
 	if strings.HasPrefix(column, "disch") {
 		over = " and admissions.dischtime is not null"
@@ -92,9 +90,8 @@ func (g *gen) patientsBy(column, slot string) (draft, bool) {
 	if value == "" {
 		return d, false
 	}
-	w := g.maybe(g.wide(s.Admit))
+	w := d.during(g.maybe(g.wide(s.Admit)))
 	d.value(slot, value)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = fmt.Sprintf("select count( distinct admissions.subject_id ) from admissions where admissions.%s = %s%s", column, quote(value), w.and("admissions.admittime"))
 	return d, true
 }
@@ -116,9 +113,8 @@ func (g *gen) patientsAge() (draft, bool) {
 	d := ask("count the number of patients aged [age_group] who were admitted [time_filter_global1].", "how many patients in their [age_group] came to the hospital [time_filter_global1]?")
 	d.say[0] = "how many patients of the age group [age_group] came to the hospital [time_filter_global1]?"
 	group, cond := g.ageGroup(s.Patient.AgeAt(s))
-	w := g.maybe(g.wide(s.Admit))
+	w := d.during(g.maybe(g.wide(s.Admit)))
 	d.fill("age_group", group)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = "select count( distinct admissions.subject_id ) from admissions where " + cond + w.and("admissions.admittime")
 	return d, true
 }
@@ -130,11 +126,10 @@ func (g *gen) patientsGender() (draft, bool) {
 		return draft{}, false
 	}
 	d := ask("count the number of patients of gender {gender} who were diagnosed with {diagnosis_name} [time_filter_global1].", "how many patients of gender {gender} had {diagnosis_name} [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	gender := strings.ToLower(ev.stay.Patient.Gender)
 	d.value("gender", gender)
 	d.value("diagnosis_name", ev.name)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = fmt.Sprintf("select count( distinct patients.subject_id ) from patients where patients.gender = '%s' and patients.subject_id in ( %s )", gender, g.d.patients("admissions.subject_id", e, e.is(ev.name)+w.and(e.at())))
 	return d, true
 }
@@ -145,10 +140,8 @@ func (g *gen) daysInUnit() (draft, bool) {
 	if u.Out.After(hospital.Now()) {
 		return d, false
 	}
-	w := g.whenOf(s, u.In)
-	exact, order := g.exact()
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
+	w := d.during(g.whenOf(s, u.In))
+	order := d.exactly(g.exact())
 	d.sql = fmt.Sprintf("select strftime('%%J',icustays.outtime) - strftime('%%J',icustays.intime) from icustays where icustays.hadm_id in ( %s ) and icustays.outtime is not null%s order by icustays.intime %s limit 1",
 		g.d.stays(fmt.Sprint(s.Patient.Subject), w.scope), w.and("icustays.intime"), order)
 	return d, true
@@ -156,10 +149,8 @@ func (g *gen) daysInUnit() (draft, bool) {
 
 func (g *gen) place(column, words string) (draft, bool) {
 	s, d := g.stayOf("what was the [time_filter_exact1] "+words+" of patient {patient_id} [time_filter_global1]?", "in which "+words+" was patient {patient_id} [time_filter_exact1] [time_filter_global1]?")
-	w := g.whenOf(s, s.Units[0].In)
-	exact, order := g.exact()
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
+	w := d.during(g.whenOf(s, s.Units[0].In))
+	order := d.exactly(g.exact())
 	d.sql = fmt.Sprintf("select transfers.%s from transfers where transfers.hadm_id in ( %s ) and transfers.%s is not null%s order by transfers.intime %s limit 1",
 		column, g.d.stays(fmt.Sprint(s.Patient.Subject), w.scope), column, w.and("transfers.intime"), order)
 	return d, true
@@ -168,10 +159,9 @@ func (g *gen) place(column, words string) (draft, bool) {
 func (g *gen) patientsUnit() (draft, bool) {
 	s := choose(g, g.stays...)
 	d := ask("count the number of patients who stayed in the careunit {careunit} [time_filter_global1].", "how many patients were in the {careunit} [time_filter_global1]?")
-	w := g.maybe(g.wide(s.Units[0].In))
+	w := d.during(g.maybe(g.wide(s.Units[0].In)))
 	unit := strings.ToLower(s.Units[0].First)
 	d.value("careunit", unit)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = "select count( distinct admissions.subject_id ) from admissions where admissions.hadm_id in ( select transfers.hadm_id from transfers where transfers.careunit = " + quote(unit) + w.and("transfers.intime") + " )"
 	return d, true
 }
@@ -182,13 +172,11 @@ func (g *gen) dose() (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	exact, order := g.exact()
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	order := d.exactly(g.exact())
 	d.value("drug_name", ev.name)
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
 	columns := choose(g, "prescriptions.dose_val_rx", "prescriptions.dose_val_rx, prescriptions.dose_unit_rx")
-	d.sql = fmt.Sprintf("select %s from prescriptions where %s order by prescriptions.startdate %s, prescriptions.row_id %s limit 1", columns, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()), order, order)
+	d.sql = fmt.Sprintf("select %s from prescriptions where %s order by prescriptions.startdate %s, prescriptions.row_id %s limit 1", columns, g.rows(e, ev.stay.Patient, w, e.is(ev.name)), order, order)
 	if strings.Contains(columns, ",") {
 		d.tag = strings.Replace(d.tag, "what was the dose", "what was the dose, with its unit,", 1)
 		d.say = nil
@@ -202,9 +190,8 @@ func (g *gen) prescriptions() (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = "select distinct prescriptions.drug, prescriptions.dose_val_rx, prescriptions.route from prescriptions where " + e.where(g.d.of(e, ev.stay.Patient, w.scope)) + w.and(e.at())
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	d.sql = "select distinct prescriptions.drug, prescriptions.dose_val_rx, prescriptions.route from prescriptions where " + g.rows(e, ev.stay.Patient, w, "")
 	return d, true
 }
 
@@ -215,11 +202,9 @@ func (g *gen) body() (draft, bool) {
 		name, words = "admit ht", "height"
 	}
 	s, d := g.stayOf("what was the [time_filter_exact1] measured "+words+" of patient {patient_id} [time_filter_global1]?", "give the "+words+" of patient {patient_id} as [time_filter_exact1] measured [time_filter_global1].")
-	w := g.whenOf(s, s.Units[0].In)
-	exact, order := g.exact()
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select chartevents.valuenum from chartevents where %s order by chartevents.charttime %s limit 1", e.where(e.is(name), g.d.of(e, s.Patient, w.scope))+w.and(e.at()), order)
+	w := d.during(g.whenOf(s, s.Units[0].In))
+	order := d.exactly(g.exact())
+	d.sql = fmt.Sprintf("select chartevents.valuenum from chartevents where %s order by chartevents.charttime %s limit 1", g.rows(e, s.Patient, w, e.is(name)), order)
 	return d, true
 }
 
@@ -238,10 +223,9 @@ func (g *gen) deaths() (draft, bool) {
 		return draft{}, false
 	}
 	d := ask("count the number of patients who died [time_filter_within] after having been diagnosed with {diagnosis_name} [time_filter_global1].", "how many patients were dead [time_filter_within] after a diagnosis of {diagnosis_name} [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	d.value("diagnosis_name", ev.name)
 	d.fill("time_filter_within", fill{"within-n_month", fmt.Sprintf("within %d month", n)})
-	d.fill("time_filter_global1", w.fill)
 	d.sql = fmt.Sprintf("select count( distinct t1.p ) from ( select admissions.subject_id as p, %s as t from %s where %s ) as t1 join patients on t1.p = patients.subject_id "+
 		"where patients.dod is not null and datetime(patients.dod) between datetime(t1.t,'start of day') and datetime(t1.t,'+%d month')", e.at(), g.d.joined(e), e.is(ev.name)+w.and(e.at()), n)
 	return d, true
@@ -253,10 +237,9 @@ func (g *gen) deadliest() (draft, bool) {
 		return draft{}, false
 	}
 	d := ask("what are the top [n_rank] diagnoses [time_filter_global1] by the share of their patients who are dead?", "of which [n_rank] diagnoses made [time_filter_global1] has the largest share of patients died?")
-	w := g.wide(ev.at)
+	w := d.during(g.wide(ev.at))
 	rank, n := g.rank()
 	d.fill("n_rank", rank)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = fmt.Sprintf("select d_icd_diagnoses.short_title from d_icd_diagnoses where d_icd_diagnoses.icd9_code in ( select t2.k from ( select t1.k, dense_rank() over ( order by avg(t1.d) desc ) as c1 from ( "+
 		"select distinct diagnoses_icd.icd9_code as k, admissions.subject_id, patients.dod is not null as d from diagnoses_icd join admissions on diagnoses_icd.hadm_id = admissions.hadm_id "+
 		"join patients on admissions.subject_id = patients.subject_id where 1 = 1%s ) as t1 group by t1.k ) as t2 where t2.c1 <= %d )", w.and("diagnoses_icd.charttime"), n)
@@ -272,10 +255,9 @@ func (g *gen) topDrugsAge() (draft, bool) {
 	d := ask("what are the top [n_rank] most frequent drugs of patients aged [age_group] [time_filter_global1]?", "list the [n_rank] drugs that were prescribed most often to patients of the age group [age_group] [time_filter_global1].")
 	rank, n := g.rank()
 	group, cond := g.ageGroup(ev.stay.Patient.AgeAt(ev.stay))
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	d.fill("n_rank", rank)
 	d.fill("age_group", group)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = e.top(fmt.Sprintf("select prescriptions.drug as k from prescriptions where prescriptions.hadm_id in ( select admissions.hadm_id from admissions where %s )%s", cond, w.and(e.at())), n)
 	return d, true
 }
@@ -288,11 +270,10 @@ func (g *gen) returned() (draft, bool) {
 	}
 	d := ask("count the number of patients who came back to the hospital [time_filter_within] after having been diagnosed with {diagnosis_name} [time_filter_global1].",
 		"how many patients were admitted again [time_filter_within] after a diagnosis of {diagnosis_name} [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	n := 3 * (1 + g.IntN(8))
 	d.value("diagnosis_name", ev.name)
 	d.fill("time_filter_within", fill{"within-n_month", fmt.Sprintf("within %d month", n)})
-	d.fill("time_filter_global1", w.fill)
 	d.sql = fmt.Sprintf("select count( distinct t1.p ) from ( select admissions.subject_id as p, %s as t from %s where %s ) as t1 join admissions on t1.p = admissions.subject_id "+
 		"where admissions.admittime > t1.t and datetime(admissions.admittime) <= datetime(t1.t,'+%d month')", e.at(), g.d.joined(e), e.is(ev.name)+w.and(e.at()), n)
 	return d, true

@@ -22,11 +22,10 @@ func (g *gen) labAbove() (draft, bool) {
 	if g.IntN(2) == 0 {
 		word, op = "less", "<="
 	}
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	d.value("lab_name", ev.name)
 	d.value("lab_value", limit)
 	d.fill("comparison", fill{"comparison", word})
-	d.fill("time_filter_global1", w.fill)
 	d.tag = strings.Replace(d.tag, "than {", "than or equal to {", 1)
 	for i := range d.say {
 		d.say[i] = strings.Replace(d.say[i], "than {", "than or equal to {", 1)
@@ -47,10 +46,9 @@ func (g *gen) twoDiagnoses() (draft, bool) {
 	}
 	d := ask("count the number of patients who were diagnosed with both {diagnosis_name1} and {diagnosis_name2} [time_filter_global1].",
 		"how many patients had {diagnosis_name1} as well as {diagnosis_name2} [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	d.value("diagnosis_name1", ev.name)
 	d.value("diagnosis_name2", other.name)
-	d.fill("time_filter_global1", w.fill)
 	who := func(name string) string { return g.d.patients(g.d.who(), e, e.is(name)+w.and(e.at())) }
 	d.sql = fmt.Sprintf("select count(*) from ( %s intersect %s )", who(ev.name), who(other.name))
 	return d, true
@@ -67,14 +65,9 @@ func (g *gen) stayOf(tag string, say ...string) (*hospital.Stay, draft) {
 func (g *gen) visits() (draft, bool) {
 	s, d := g.stayOf("count the hospital visits of patient {patient_id} [time_filter_global1].", "how often was patient {patient_id} admitted to hospital [time_filter_global1]?",
 		"how many times has patient {patient_id} come to the hospital [time_filter_global1]?")
-	w := g.maybe(g.time(s.Admit))
-	d.fill("time_filter_global1", w.fill)
+	w := d.during(g.maybe(g.time(s.Admit)))
 	id, _ := g.d.pid(s.Patient)
-	column := "hadm_id"
-	if g.d.id == "eicu" {
-		column = "patienthealthsystemstayid"
-	}
-	d.sql = fmt.Sprintf("select count( distinct %s.%s ) from %s where %s = %s%s", g.d.people, column, g.d.people, g.d.who(), id, w.and(g.d.people+"."+g.d.admitted))
+	d.sql = fmt.Sprintf("select count( distinct %s.%s ) from %s where %s = %s%s", g.d.people, g.d.visit, g.d.people, g.d.who(), id, w.and(g.d.people+"."+g.d.admitted))
 	return d, true
 }
 
@@ -96,11 +89,9 @@ func (g *gen) daysIn() (draft, bool) {
 	if s.Current() {
 		return d, false
 	}
-	w := g.maybe(g.time(s.Admit))
-	exact, order := g.exact()
+	w := d.during(g.maybe(g.time(s.Admit)))
+	order := d.exactly(g.exact())
 	id, _ := g.d.pid(s.Patient)
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
 	in, out := g.d.people+"."+g.d.admitted, g.d.people+"."+g.d.left
 	d.sql = fmt.Sprintf("select strftime('%%J',%s) - strftime('%%J',%s) from %s where %s = %s and %s is not null%s order by %s %s limit 1", out, in, g.d.people, g.d.who(), id, out, w.and(in), in, order)
 	return d, true
@@ -114,11 +105,10 @@ func (g *gen) meanDays() (draft, bool) {
 	}
 	d := ask("what is the [agg_function] length in days of hospital visits with the diagnosis {diagnosis_name} [time_filter_global1]?",
 		"for how many days, [agg_function] over all visits, were patients with {diagnosis_name} in hospital [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	f, function := g.aggregate()
 	d.value("diagnosis_name", ev.name)
 	d.fill("agg_function", f)
-	d.fill("time_filter_global1", w.fill)
 	in, out := g.d.people+"."+g.d.admitted, g.d.people+"."+g.d.left
 	d.sql = g.d.patients(fmt.Sprintf("%s( strftime('%%J',%s) - strftime('%%J',%s) )", function, out, in), e, e.is(ev.name)+w.and(e.at())) + " and " + out + " is not null"
 	return d, true
@@ -160,14 +150,9 @@ func (g *gen) patientCost() (draft, bool) {
 	d := ask("what is the total cost of the hospital care of patient {patient_id} [time_filter_global1]?", "how much did the care of patient {patient_id} cost [time_filter_global1] in all?",
 		"sum up the hospital costs of patient {patient_id} [time_filter_global1].")
 	g.patient(&d, ev.stay.Patient)
-	w := g.whenOf(ev.stay, ev.at)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	id, _ := g.d.pid(ev.stay.Patient)
-	d.fill("time_filter_global1", w.fill)
-	column := "hadm_id"
-	if g.d.id == "eicu" {
-		column = "patienthealthsystemstayid"
-	}
-	d.sql = fmt.Sprintf("select sum(cost.cost) from cost where cost.%s in ( %s )%s", column, g.d.stays(id, w.scope), w.and("cost.chargetime"))
+	d.sql = fmt.Sprintf("select sum(cost.cost) from cost where cost.%s in ( %s )%s", g.d.visit, g.d.stays(id, w.scope), w.and("cost.chargetime"))
 	return d, true
 }
 
@@ -179,17 +164,12 @@ func (g *gen) diagnosisCost() (draft, bool) {
 	}
 	d := ask("what is the [agg_function] total cost of hospital visits with the diagnosis {diagnosis_name} [time_filter_global1]?",
 		"how much does a hospital visit with {diagnosis_name} cost in all: what is the [agg_function] [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	f, function := g.aggregate()
-	column := "hadm_id"
-	if g.d.id == "eicu" {
-		column = "patienthealthsystemstayid"
-	}
 	d.value("diagnosis_name", ev.name)
 	d.fill("agg_function", f)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select %s(t1.c) from ( select sum(cost.cost) as c from cost where cost.%s in ( %s ) group by cost.%s ) as t1", function, column,
-		g.d.patients("distinct "+g.d.people+"."+column, e, e.is(ev.name)+w.and(e.at())), column)
+	d.sql = fmt.Sprintf("select %s(t1.c) from ( select sum(cost.cost) as c from cost where cost.%s in ( %s ) group by cost.%s ) as t1", function, g.d.visit,
+		g.d.patients("distinct "+g.d.people+"."+g.d.visit, e, e.is(ev.name)+w.and(e.at())), g.d.visit)
 	return d, true
 }
 
@@ -209,15 +189,13 @@ func (g *gen) sameTime() (draft, bool) {
 		return d, false
 	}
 	second := choose(g, others...)
-	w := g.visit(ev.stay)
-	exact, order := g.exact()
+	w := d.during(g.visit(ev.stay))
+	order := d.exactly(g.exact())
 	d.value("drug_name1", ev.name)
 	d.value("drug_name2", second)
-	d.fill("time_filter_exact1", exact)
 	d.fill("time_filter_within", fill{"within-same", "at the same time"})
-	d.fill("time_filter_global1", w.fill)
 	part := func(name string) string {
-		return fmt.Sprintf("select %s as t from %s where %s", e.at(), e.table, e.where(e.is(name), g.d.of(e, ev.stay.Patient, w.scope)))
+		return fmt.Sprintf("select %s as t from %s where %s", e.at(), e.table, g.rows(e, ev.stay.Patient, w, e.is(name)))
 	}
 	d.sql = fmt.Sprintf("select t1.t from ( %s ) as t1 join ( %s ) as t2 on datetime(t1.t) = datetime(t2.t) order by t1.t %s limit 1", part(ev.name), part(second), order)
 	return d, true
@@ -235,10 +213,9 @@ func (g *gen) route() (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	d.value("drug_name", ev.name)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select distinct %s from %s where %s", g.routeColumn(), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()))
+	d.sql = fmt.Sprintf("select distinct %s from %s where %s", g.routeColumn(), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name)))
 	return d, true
 }
 
@@ -255,12 +232,10 @@ func (g *gen) germ() (draft, bool) {
 	if !ok || ev.germ == "" {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	exact, order := g.exact()
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	order := d.exactly(g.exact())
 	d.value("culture_name", ev.name)
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s limit 1", g.germColumn(), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope), g.germColumn()+" is not null")+w.and(e.at()), e.at(), order)
+	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s limit 1", g.germColumn(), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name), g.germColumn()+" is not null"), e.at(), order)
 	return d, true
 }
 
@@ -271,9 +246,8 @@ func (g *gen) patientsGerm() (draft, bool) {
 		return draft{}, false
 	}
 	d := ask("count the number of patients in whose cultures {organism_name} grew [time_filter_global1].", "in how many patients was {organism_name} found [time_filter_global1]?")
-	w := g.maybe(g.wide(ev.at))
+	w := d.during(g.maybe(g.wide(ev.at)))
 	d.value("organism_name", ev.germ)
-	d.fill("time_filter_global1", w.fill)
 	d.sql = g.d.patients("count( distinct "+g.d.who()+" )", e, g.germColumn()+" = "+quote(ev.germ)+w.and(e.at()))
 	return d, true
 }

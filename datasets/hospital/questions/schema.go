@@ -47,6 +47,7 @@ type schema struct {
 	entities map[string]entity
 	people   string // table of visits
 	person   string // column of the patient
+	visit    string // column of the hospital visit
 	stay     string // column of the visit that events link to
 	admitted string
 	left     string
@@ -135,13 +136,14 @@ func (d *schema) of(e entity, p *hospital.Patient, scope string) string {
 	return fmt.Sprintf("%s.hadm_id in ( %s )", e.table, stays)
 }
 
+// rows is a condition: the events of a patient that w bounds.
+func (g *gen) rows(e entity, p *hospital.Patient, w when, is string, more ...string) string {
+	return e.where(append([]string{is, g.d.of(e, p, w.scope)}, more...)...) + w.and(e.at())
+}
+
 // stays selects the visits of a patient.
 func (d *schema) stays(patient, scope string) string {
-	column := "hadm_id"
-	if d.id == "eicu" {
-		column = "patienthealthsystemstayid"
-	}
-	text := fmt.Sprintf("select %s.%s from %s where %s.%s = %s", d.people, column, d.people, d.people, d.person, patient)
+	text := fmt.Sprintf("select %s.%s from %s where %s.%s = %s", d.people, d.visit, d.people, d.people, d.person, patient)
 	return text + d.scope(scope)
 }
 
@@ -192,7 +194,7 @@ func mimicSchema() *schema {
 			dictOnly: " and d_items.linksto = 'outputevents'", time: "charttime", value: "value", id: "row_id", byUnit: true,
 			had: "had an output of {}", verbed: "had an output of {}", have: "put out {}"},
 	}
-	d := &schema{id: "mimic_iii", entities: map[string]entity{}, people: "admissions", person: "subject_id", stay: "hadm_id", admitted: "admittime", left: "dischtime",
+	d := &schema{id: "mimic_iii", entities: map[string]entity{}, people: "admissions", person: "subject_id", visit: "hadm_id", stay: "hadm_id", admitted: "admittime", left: "dischtime",
 		pid:    func(p *hospital.Patient) (string, any) { return fmt.Sprint(p.Subject), p.Subject },
 		events: mimicEvents}
 	for _, e := range list {
@@ -220,7 +222,7 @@ func eicuSchema() *schema {
 		{kind: "output", noun: "output", plural: "outputs", slot: "output_name", table: "intakeoutput", key: "celllabel", only: " and intakeoutput.cellpath like '%output%'", time: "intakeoutputtime", value: "cellvaluenumeric", id: "intakeoutputid",
 			had: "had an output of {}", verbed: "had an output of {}", have: "put out {}"},
 	}
-	d := &schema{id: "eicu", entities: map[string]entity{}, people: "patient", person: "uniquepid", stay: "patientunitstayid", admitted: "hospitaladmittime", left: "hospitaldischargetime",
+	d := &schema{id: "eicu", entities: map[string]entity{}, people: "patient", person: "uniquepid", visit: "patienthealthsystemstayid", stay: "patientunitstayid", admitted: "hospitaladmittime", left: "hospitaldischargetime",
 		died:   "patient.hospitaldischargestatus = 'expired'",
 		pid:    func(p *hospital.Patient) (string, any) { return quote(p.UniquePID), p.UniquePID },
 		events: eicuEvents}

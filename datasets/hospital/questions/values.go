@@ -15,12 +15,10 @@ func (g *gen) valueOf(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	exact, order := g.exact()
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	order := d.exactly(g.exact())
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
-	d.fill("time_filter_exact1", exact)
-	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s limit 1", e.number(ev.name), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()), e.at(), order)
+	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s limit 1", e.number(ev.name), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name)), e.at(), order)
 	return d, true
 }
 
@@ -37,12 +35,11 @@ func (g *gen) extreme(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	f, function := g.aggregate()
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
 	d.fill("agg_function", f)
-	d.sql = fmt.Sprintf("select %s(%s) from %s where %s", function, e.number(ev.name), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()))
+	d.sql = fmt.Sprintf("select %s(%s) from %s where %s", function, e.number(ev.name), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name)))
 	return d, true
 }
 
@@ -53,21 +50,19 @@ func (g *gen) whenExtreme(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	exact, order := g.exact()
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	order := d.exactly(g.exact())
 	by := choose(g, [2]string{"max", "desc"}, [2]string{"min", "asc"})
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
-	d.fill("time_filter_exact1", exact)
 	d.fill("sort", fill{"sort", by[0]})
-	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s, %s %s limit 1", e.at(), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()), e.number(ev.name), by[1], e.at(), order)
+	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s, %s %s limit 1", e.at(), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name)), e.number(ev.name), by[1], e.at(), order)
 	return d, true
 }
 
 // two are the first and last value of a visit, as sub-queries.
 func (g *gen) two(e entity, ev event, w when) (later, earlier string) {
 	value := func(order string) string {
-		return fmt.Sprintf("( select %s from %s where %s order by %s %s limit 1 )", e.number(ev.name), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope)), e.at(), order)
+		return fmt.Sprintf("( select %s from %s where %s order by %s %s limit 1 )", e.number(ev.name), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name)), e.at(), order)
 	}
 	return value("desc"), value("asc")
 }
@@ -121,10 +116,9 @@ func (g *gen) compare(kind string) (draft, bool) {
 	if greater {
 		word, op = "greater", ">"
 	}
-	w := g.visit(ev.stay)
+	w := d.during(g.visit(ev.stay))
 	later, earlier := g.two(e, ev, w)
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
 	d.fill("time_filter_exact1", fill{"exact-last", "last"})
 	d.fill("time_filter_exact2", fill{"exact-first", "first"})
 	d.fill("comparison", fill{"comparison", word})
@@ -151,15 +145,14 @@ func (g *gen) series(kind string) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	f, function := g.aggregate()
 	unit := choose(g, [2]string{"daily", "%Y-%m-%d"}, [2]string{"daily", "%Y-%m-%d"}, [2]string{"monthly", "%Y-%m"}, [2]string{"yearly", "%Y"})
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
 	d.fill("agg_function", f)
 	d.fill("unit_average", fill{"unit_average", unit[0]})
 	d.sql = fmt.Sprintf("select %s(%s) from %s where %s group by strftime('%s',%s)", function, e.number(ev.name), e.table,
-		e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()), unit[1], e.at())
+		g.rows(e, ev.stay.Patient, w, e.is(ev.name)), unit[1], e.at())
 	return d, true
 }
 
@@ -175,9 +168,9 @@ func (g *gen) courseOf(kind string) (draft, bool) {
 	if w.tag == "" {
 		w = g.time(ev.at)
 	}
+	d.during(w)
 	d.value(e.slot, ev.name)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select %s, %s from %s where %s order by %s asc", e.at(), e.number(ev.name), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()), e.at())
+	d.sql = fmt.Sprintf("select %s, %s from %s where %s order by %s asc", e.at(), e.number(ev.name), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name)), e.at())
 	return d, true
 }
 
@@ -193,14 +186,13 @@ func (g *gen) total(kind string, named bool) (draft, bool) {
 	if !ok {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	d.fill("time_filter_global1", w.fill)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	is := strings.TrimPrefix(e.only, " and ")
 	if named {
 		d.value(e.slot, ev.name)
 		is = e.is(ev.name)
 	}
-	d.sql = fmt.Sprintf("select sum(%s) from %s where %s", e.number(ev.name), e.table, e.where(is, g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()))
+	d.sql = fmt.Sprintf("select sum(%s) from %s where %s", e.number(ev.name), e.table, g.rows(e, ev.stay.Patient, w, is))
 	return d, true
 }
 
@@ -210,12 +202,11 @@ func (g *gen) balance() (draft, bool) {
 	if !ok || len(g.events(ev.stay, "output")) == 0 {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	sum := func(kind string) string {
 		e := g.d.entities[kind]
-		return fmt.Sprintf("( select sum(%s) from %s where %s )", e.number(""), e.table, e.where(strings.TrimPrefix(e.only, " and "), g.d.of(e, ev.stay.Patient, w.scope))+w.and(e.at()))
+		return fmt.Sprintf("( select sum(%s) from %s where %s )", e.number(""), e.table, g.rows(e, ev.stay.Patient, w, e.only))
 	}
-	d.fill("time_filter_global1", w.fill)
 	d.sql = fmt.Sprintf("select %s - %s", sum("intake"), sum("output"))
 	return d, true
 }
@@ -244,13 +235,11 @@ func (g *gen) abnormal() (draft, bool) {
 	default:
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
-	exact, order := g.exact()
+	w := d.during(g.whenOf(ev.stay, ev.at))
+	order := d.exactly(g.exact())
 	d.value("vital_name", ev.name)
 	d.fill("comparison", fill{"comparison", word})
-	d.fill("time_filter_exact1", exact)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s limit 1", e.at(), e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope), cond)+w.and(e.at()), e.at(), order)
+	d.sql = fmt.Sprintf("select %s from %s where %s order by %s %s limit 1", e.at(), e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name), cond), e.at(), order)
 	return d, true
 }
 
@@ -264,9 +253,8 @@ func (g *gen) timesAbnormal() (draft, bool) {
 	if normal := ranges[name]; ev.value < normal[0] || ev.value > normal[1] {
 		return d, false
 	}
-	w := g.whenOf(ev.stay, ev.at)
+	w := d.during(g.whenOf(ev.stay, ev.at))
 	d.value("vital_name", ev.name)
-	d.fill("time_filter_global1", w.fill)
-	d.sql = fmt.Sprintf("select count(*) from %s where %s", e.table, e.where(e.is(ev.name), g.d.of(e, ev.stay.Patient, w.scope), fmt.Sprintf("%s between %s_lower and %s_upper", e.number(ev.name), name, name))+w.and(e.at()))
+	d.sql = fmt.Sprintf("select count(*) from %s where %s", e.table, g.rows(e, ev.stay.Patient, w, e.is(ev.name), fmt.Sprintf("%s between %s_lower and %s_upper", e.number(ev.name), name, name)))
 	return d, true
 }
