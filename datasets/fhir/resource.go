@@ -76,12 +76,12 @@ func (c concept) texts() []word {
 	return texts
 }
 
-// several is a list that some types hold as one value: Procedure.category is a
+// Several is a list that may be written as its one element: Procedure.category is a
 // CodeableConcept, Observation.category a list of them.
-type several[T any] []T
+type Several[T any] []T
 
 // UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (s *several[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+func (s *Several[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() == '[' {
 		return json.UnmarshalDecode(dec, (*[]T)(s))
 	}
@@ -89,7 +89,7 @@ func (s *several[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if err := json.UnmarshalDecode(dec, &one); err != nil {
 		return err
 	}
-	*s = several[T]{one}
+	*s = Several[T]{one}
 	return nil
 }
 
@@ -140,7 +140,7 @@ type fields struct {
 	} `json:"subject"`
 	Code           concept          `json:"code"`
 	Medication     concept          `json:"medicationCodeableConcept"`
-	Category       several[concept] `json:"category"`
+	Category       Several[concept] `json:"category"`
 	Status         string           `json:"status"`
 	ClinicalStatus concept          `json:"clinicalStatus"`
 	Intent         string           `json:"intent"`

@@ -51,23 +51,6 @@ func checkPosts(want []order, sent []fhir.Record, patientID string, zone *time.L
 	return ""
 }
 
-// several is a list that may be written as its one element: the function list has
-// note as an object, the specification as a list.
-type several[T any] []T
-
-// UnmarshalJSONFrom implements json.UnmarshalerFrom.
-func (s *several[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if dec.PeekKind() == '[' {
-		return json.UnmarshalDecode(dec, (*[]T)(s))
-	}
-	var one T
-	if err := json.UnmarshalDecode(dec, &one); err != nil {
-		return err
-	}
-	*s = several[T]{one}
-	return nil
-}
-
 type coding struct {
 	System  string `json:"system"`
 	Code    string `json:"code"`
@@ -134,7 +117,7 @@ func (q quantity) in(units map[string]float64) (float64, bool) {
 
 type dosage struct {
 	Route       concept `json:"route"`
-	DoseAndRate several[struct {
+	DoseAndRate fhir.Several[struct {
 		Dose quantity `json:"doseQuantity"`
 		Rate quantity `json:"rateQuantity"`
 	}] `json:"doseAndRate"`
@@ -142,22 +125,22 @@ type dosage struct {
 
 // resource is what is looked at in a posted resource, of all three types.
 type resource struct {
-	ResourceType string           `json:"resourceType"`
-	Status       string           `json:"status"`
-	Intent       string           `json:"intent"`
-	Priority     string           `json:"priority"`
-	Category     several[concept] `json:"category"`
-	Code         concept          `json:"code"`
-	Medication   concept          `json:"medicationCodeableConcept"`
+	ResourceType string                `json:"resourceType"`
+	Status       string                `json:"status"`
+	Intent       string                `json:"intent"`
+	Priority     string                `json:"priority"`
+	Category     fhir.Several[concept] `json:"category"`
+	Code         concept               `json:"code"`
+	Medication   concept               `json:"medicationCodeableConcept"`
 	Subject      struct {
 		Reference string `json:"reference"`
 	} `json:"subject"`
-	Effective string          `json:"effectiveDateTime"`
-	Authored  string          `json:"authoredOn"`
-	Occurs    string          `json:"occurrenceDateTime"`
-	Value     string          `json:"valueString"`
-	Dosage    several[dosage] `json:"dosageInstruction"`
-	Note      several[struct {
+	Effective string               `json:"effectiveDateTime"`
+	Authored  string               `json:"authoredOn"`
+	Occurs    string               `json:"occurrenceDateTime"`
+	Value     string               `json:"valueString"`
+	Dosage    fhir.Several[dosage] `json:"dosageInstruction"`
+	Note      fhir.Several[struct {
 		Text string `json:"text"`
 	}] `json:"note"`
 }
