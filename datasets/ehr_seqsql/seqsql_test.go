@@ -10,25 +10,15 @@ import (
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/datasets/datasettest"
 	ehrseqsql "github.com/medgym-data/medgym-data/datasets/ehr_seqsql"
-	"github.com/medgym-data/medgym-data/schemas"
 )
 
 func TestSource(t *testing.T) {
 	datasettest.Run(t, ehrseqsql.New(), datasettest.Fixtures{
 		Files:        map[string]string{"PATIENTS.csv": "patients.csv", "ADMISSIONS.csv": "admissions.csv"},
 		AnswerFields: []string{"ans"},
-		Right:        right,
+		Right:        datasettest.Forms,
 		Layouts:      []string{"release"},
 	})
-}
-
-// right are the forms of a right answer: one value may stand in a list or a row.
-func right(task schemas.Task) []string {
-	forms := []string{task.Answer}
-	if task.AnswerType != schemas.AnswerSet && task.AnswerType != schemas.AnswerTable {
-		forms = append(forms, "["+task.Answer+"]", "[["+task.Answer+"]]")
-	}
-	return forms
 }
 
 // folder is a download of the release.

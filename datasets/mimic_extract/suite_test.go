@@ -1,8 +1,6 @@
 package mimicextract
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/medgym-data/medgym-data/datasets"
@@ -38,19 +36,15 @@ func fixtures() datasettest.Fixtures {
 
 func TestSuite(t *testing.T) { datasettest.Run(t, New(), fixtures()) }
 
-// rightForms are the labels themselves, as a dict of columns and as one by row.
+// rightForms are the labels themselves.
 func rightForms(task schemas.Task) []string {
 	key, err := predictions.Decode(task)
 	if err != nil {
 		return nil
 	}
-	var rows, values, pairs []string
-	for row, label := range key.Labels {
-		rows, values = append(rows, fmt.Sprint(row)), append(values, key.Classes[label])
-		pairs = append(pairs, fmt.Sprintf("[%d,%s]", row, key.Classes[label]))
+	var classes []string
+	for _, label := range key.Labels {
+		classes = append(classes, key.Classes[label])
 	}
-	return []string{
-		fmt.Sprintf(`{"$":"dict","v":[["row",[%s]],["prediction",[%s]]]}`, strings.Join(rows, ","), strings.Join(values, ",")),
-		`{"$":"dict","v":[` + strings.Join(pairs, ",") + `]}`,
-	}
+	return datasettest.Predictions(classes)
 }
