@@ -22,7 +22,6 @@ import (
 	"text/template"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/datasets/pysrc"
@@ -154,7 +153,7 @@ func (a *Adapter) task(_ *datasets.Row, r row) (schemas.Task, error) {
 	if code := unixLines(*r.Code); code != releaseSplice(context, solution) {
 		ans.Code = code
 	}
-	text, err := canonical(ans)
+	text, err := datasets.Canonical(ans)
 	if err != nil {
 		return schemas.Task{}, err
 	}
@@ -235,19 +234,6 @@ func category(indent, decorator string) string {
 	default:
 		return "function"
 	}
-}
-
-// canonical is RFC 8785 JSON.
-func canonical(v any) (string, error) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return "", err
-	}
-	value := jsontext.Value(data)
-	if err := value.Canonicalize(); err != nil {
-		return "", err
-	}
-	return string(value), nil
 }
 
 func readAnswer(task schemas.Task) (answer, error) {

@@ -15,7 +15,7 @@ import (
 // gap makes a task of a program with a gap and what belongs there.
 func gap(t *testing.T, function, context, gold string) schemas.Task {
 	t.Helper()
-	text, err := canonical(answer{Function: function})
+	text, err := datasets.Canonical(answer{Function: function})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,6 @@ import (
 	"text/template"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/datasets/pysrc"
@@ -158,7 +157,7 @@ func (a *Adapter) task(tables *tables, r row) (schemas.Task, error) {
 	described := describedTables(*r.Dataframes)
 	needed := neededTables(described, ans.Prefix, *r.ReferenceAnswer, ans.Tests)
 	ans.Results, ans.Tables = testNames(ans.Tests, needed)
-	text, err := canonical(ans)
+	text, err := datasets.Canonical(ans)
 	if err != nil {
 		return schemas.Task{}, err
 	}
@@ -213,19 +212,6 @@ func (a *Adapter) instruct(task schemas.Task, plan string, ans answer) (string, 
 		return "", fmt.Errorf("instruction: %w", err)
 	}
 	return strings.TrimRight(out.String(), "\n"), nil
-}
-
-// canonical is RFC 8785 JSON.
-func canonical(v any) (string, error) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return "", err
-	}
-	value := jsontext.Value(data)
-	if err := value.Canonicalize(); err != nil {
-		return "", err
-	}
-	return string(value), nil
 }
 
 func readAnswer(task schemas.Task) (answer, error) {

@@ -17,7 +17,7 @@ func assertions(t *testing.T, tests, prefix string) schemas.Task {
 	t.Helper()
 	ans := answer{Tests: tests, Prefix: prefix}
 	ans.Results, ans.Tables = testNames(tests, nil)
-	text, err := canonical(ans)
+	text, err := datasets.Canonical(ans)
 	if err != nil {
 		t.Fatal(err)
 	}

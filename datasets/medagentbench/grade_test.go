@@ -18,7 +18,7 @@ const testNow = "2023-11-13T10:15:00+00:00"
 // taskOf is a ready task of a kind with its right answers.
 func taskOf(t *testing.T, kind string, want ...expected) schemas.Task {
 	t.Helper()
-	text, err := canonical(answer{Question: question{Kind: kind, MRN: "S1", Now: testNow}, Patient: "S1", Expected: want})
+	text, err := datasets.Canonical(answer{Question: question{Kind: kind, MRN: "S1", Now: testNow}, Patient: "S1", Expected: want})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func FuzzGrade(f *testing.F) {
 	f.Add(handInOf("1.7", ""), `[]`)
 	f.Add(handInOf("", `"x"`), string(encode([]any{map[string]any{"url": fhir.BaseURL + "Observation", "resource": json.RawMessage(posted(bloodPressure, "S1"))}})))
 	f.Add(`{"$":"dict","v":[["GET",null]]}`, `[{"url":"","resource":{"category":[[]],"code":"x"}}]`)
-	text, err := canonical(answer{Question: question{Kind: givePotassium, MRN: "S1", Now: testNow}, Patient: "S1",
+	text, err := datasets.Canonical(answer{Question: question{Kind: givePotassium, MRN: "S1", Now: testNow}, Patient: "S1",
 		Expected: []expected{{Get: []item{number(3.25), {Time: testNow}}, Posts: []order{bloodPressure, magnesiumIV, labOrder}}}})
 	if err != nil {
 		f.Fatal(err)

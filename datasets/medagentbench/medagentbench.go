@@ -34,7 +34,6 @@ import (
 	"strings"
 	"text/template"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/medgym-data/medgym-data/datasets"
@@ -182,7 +181,7 @@ func (n normalizer) task(ctx context.Context, r row, q question) (schemas.Task, 
 	if err != nil {
 		return schemas.Task{}, fmt.Errorf("the FHIR data's answer: %w", err)
 	}
-	text, err := canonical(found.answer)
+	text, err := datasets.Canonical(found.answer)
 	if err != nil {
 		return schemas.Task{}, err
 	}
@@ -255,17 +254,4 @@ func parseFunctions(data []byte) ([]function, error) {
 		}
 	}
 	return functions, nil
-}
-
-// canonical is RFC 8785 JSON.
-func canonical(v any) (string, error) {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return "", fmt.Errorf("answer: %w", err)
-	}
-	value := jsontext.Value(data)
-	if err := value.Canonicalize(); err != nil {
-		return "", fmt.Errorf("answer: %w", err)
-	}
-	return string(value), nil
 }

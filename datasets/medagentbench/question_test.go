@@ -83,7 +83,7 @@ func FuzzReadQuestion(f *testing.F) {
 		if err != nil || out.status != schemas.StatusMissingResources {
 			t.Errorf("%v, %v", out, err)
 		}
-		if _, err := canonical(out.answer); err != nil && validText(id+instruction+context+mrn) {
+		if _, err := datasets.Canonical(out.answer); err != nil && validText(id+instruction+context+mrn) {
 			t.Error(err)
 		}
 	})

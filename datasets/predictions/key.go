@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/schemas"
 )
 
@@ -73,15 +73,7 @@ func (k Key) Encode() (string, error) {
 			label /= len(digits)
 		}
 	}
-	data, err := json.Marshal(keyJSON{len(k.Labels), k.Classes, string(labels), runs(k.Subjects), k.Baseline})
-	if err != nil {
-		return "", err
-	}
-	value := jsontext.Value(data)
-	if err := value.Canonicalize(); err != nil {
-		return "", err
-	}
-	return string(value), nil
+	return datasets.Canonical(keyJSON{len(k.Labels), k.Classes, string(labels), runs(k.Subjects), k.Baseline})
 }
 
 // runs writes subjects by runs of equal ones.

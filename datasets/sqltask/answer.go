@@ -1,15 +1,11 @@
 package sqltask
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/datasets/ehrdb"
@@ -97,15 +93,10 @@ func typed(rows [][]any, truth bool) (Answer, error) {
 	default:
 		value, a.Type = rows, schemas.AnswerTable
 	}
-	text, err := json.Marshal(value)
-	if err != nil {
-		return Answer{}, fmt.Errorf("write an answer: %w", err)
+	var err error
+	if a.JSON, err = datasets.Canonical(value); err != nil {
+		return Answer{}, err
 	}
-	canonical := jsontext.Value(text)
-	if err := canonical.Canonicalize(); err != nil {
-		return Answer{}, fmt.Errorf("write an answer: %w", err)
-	}
-	a.JSON = string(canonical)
 	return a, nil
 }
 
