@@ -112,6 +112,10 @@ func TestRefusedCommands(t *testing.T) {
 	if r := run(t, s, sandbox.Command{Language: sandbox.Shell, Code: ": " + strings.Repeat("x", 1<<20)}); r.Status != sandbox.StatusError || !strings.Contains(string(r.Stderr), "too long") {
 		t.Errorf("%s %s", r.Status, r.Stderr)
 	}
+	host := filepath.Join(t.TempDir(), "host")
+	if err := os.WriteFile(host, []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	handle := func(_ context.Context, conn net.Conn) { _ = conn.Close() }
 	for _, services := range [][]sandbox.Service{{{Port: 0, Handle: handle}}, {{Port: 80}}, {{Port: 80, Handle: handle}, {Port: 80, Handle: handle}}} {
 		if s, err := box.Open(t.Context(), sandbox.Spec{Services: services}); err == nil {
@@ -119,10 +123,16 @@ func TestRefusedCommands(t *testing.T) {
 			_ = s.Close()
 		}
 	}
-	// A fault in making ready, after the streams are in place, is no result.
-	s = newSession(t, box, sandbox.Spec{Files: []sandbox.File{{Path: "/data/x", Content: []byte("a")}, {Path: "/data/x/y", Content: []byte("b")}}})
-	if r, err := s.Run(t.Context(), sandbox.Command{Language: sandbox.Python, Code: "answer = 1"}); err == nil || !strings.Contains(err.Error(), "prepare") {
-		t.Errorf("%+v %v", r, err)
+	// What cannot be put together is refused when the session opens, and leaves nothing.
+	for _, file := range []sandbox.File{{Path: "/data/x/y", Content: []byte("b")}, {Path: "/data/x/y", HostPath: host}, {Path: "/data/y", HostPath: filepath.Dir(host)}} {
+		if s, err := box.Open(t.Context(), sandbox.Spec{Files: []sandbox.File{{Path: "/data/x", Content: []byte("a")}, file, {Path: "/data/z", HostPath: host}}}); err == nil {
+			t.Errorf("%+v was accepted", file)
+			_ = s.Close()
+		}
+	}
+	s = newSession(t, box, sandbox.Spec{Files: []sandbox.File{{Path: "/data/x", HostPath: host}}})
+	if r := run(t, s, sandbox.Command{Code: "answer = open('/data/x').read()"}); string(r.Answer) != `"kept"` {
+		t.Errorf("%+v", r)
 	}
 }
 

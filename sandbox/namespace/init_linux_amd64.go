@@ -35,12 +35,21 @@ type plan struct {
 // Init turns a process that this package started into a cell, and returns at once
 // in every other. It must be the first call of main.
 func Init() {
-	if len(os.Args) == 0 || os.Args[0] != initName {
+	if len(os.Args) == 0 {
 		return
 	}
-	runtime.LockOSThread()
-	err := begin()
-	// The zygote runs now, unless something failed: the host reads why.
+	var err error
+	switch os.Args[0] {
+	case initName:
+		runtime.LockOSThread()
+		err = begin() // the zygote runs then, unless something failed: the host reads why
+	case furnisherName:
+		err = furnish()
+	case idleName:
+		err = unix.Pause() // until it is killed
+	default:
+		return
+	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(125)
 }
@@ -80,6 +89,8 @@ type layout struct {
 	python      string
 	environment []string
 }
+
+const oldRoot = "/host" // where the host's tree is for a moment
 
 const newRoot = "/tmp" // any folder that is on every system; the host's own stays as it is
 
@@ -221,7 +232,7 @@ func buildRoot(p plan) (layout, error) {
 		"/proc/self/fd/1": "/dev/stdout", "/proc/self/fd/2": "/dev/stderr"} {
 		r.link(target, name)
 	}
-	for _, dir := range []string{"/dev/shm", "/session", "/workdir", "/data", "/proc", "/.host"} {
+	for _, dir := range []string{"/dev/shm", "/session", "/workdir", "/data", "/proc", oldRoot} {
 		r.dir(dir, 0o755)
 	}
 	r.tmpfs("/tmp", "mode=1777,size=64m") // the zygote's own; each execution covers it
@@ -232,8 +243,10 @@ func buildRoot(p plan) (layout, error) {
 	}
 
 	r.do("enter", unix.Chdir(newRoot))
-	r.do("pivot", unix.PivotRoot(".", ".host"))
+	r.do("pivot", unix.PivotRoot(".", oldRoot[1:]))
 	r.do("enter", unix.Chdir("/"))
+	r.do("let go of the host's tree", unix.Unmount(oldRoot, unix.MNT_DETACH))
+	r.do("let go of the host's tree", os.Remove(oldRoot))
 	r.do("seal", unix.MountSetattr(unix.AT_FDCWD, "/", 0, &unix.MountAttr{Attr_set: readOnly}))
 	out := layout{python: inside(p.Interpreter), environment: []string{
 		"PATH=/opt/medgym/bin:/usr/bin:/bin", "HOME=/session", "USER=nobody", "TMPDIR=/tmp", "TZ=UTC", "LANG=C.UTF-8",

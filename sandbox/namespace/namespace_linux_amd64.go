@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/medgym-data/medgym-data/sandbox"
@@ -36,7 +37,7 @@ type Sandbox struct {
 	spawn   *spawner
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	private backend.PrivateFiles
+	files   *hostFiles
 
 	mu     sync.Mutex
 	slots  []*slot
@@ -73,6 +74,7 @@ func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
 	if os.Getuid() == 0 {
 		s.uid = nobody
 	}
+	s.files = &hostFiles{spawn: s.spawn, uid: s.uid}
 	if opts.Cells == 0 {
 		opts.Cells = runtime.GOMAXPROCS(0)
 	}
@@ -145,9 +147,11 @@ func (s *Sandbox) Open(ctx context.Context, spec sandbox.Spec) (sandbox.Session,
 	if err := backend.CheckServices(spec.Services); err != nil {
 		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
 	}
-	if err := s.open(ctx, files); err != nil {
+	mounts, err := s.files.mounts(ctx, files)
+	if err != nil {
 		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
 	}
+	defer func() { _ = closeAll(mounts) }() // the cell has its own
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -169,9 +173,9 @@ func (s *Sandbox) Open(ctx context.Context, spec sandbox.Spec) (sandbox.Session,
 		leave()
 		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
 	}
-	session := &session{box: s, cell: c, id: id, spec: spec, limits: spec.Limits.Defaults(), files: files, leave: leave}
-	frame := sessionFrame{Op: "open", Session: id, Disk: session.limits.Disk, Inodes: session.limits.Inodes}
-	if err := c.order(ctx, frame); err != nil {
+	session := &session{box: s, cell: c, id: id, spec: spec, limits: spec.Limits.Defaults(), roots: rootsOf(files), leave: leave}
+	frame := sessionFrame{Op: "open", Session: id, Disk: session.limits.Disk, Inodes: session.limits.Inodes, Files: files, Mounts: len(mounts)}
+	if err := c.order(ctx, frame, mounts...); err != nil {
 		c.exit()
 		leave()
 		return nil, fmt.Errorf("open session %s: %w", spec.Name, err)
@@ -179,22 +183,15 @@ func (s *Sandbox) Open(ctx context.Context, spec sandbox.Spec) (sandbox.Session,
 	return session, nil
 }
 
-// open sees to it that programs may read the host's files.
-func (s *Sandbox) open(ctx context.Context, files []fileFrame) error {
-	if s.uid == 0 {
-		return nil // they run under the owner's id
-	}
-	for i, f := range files {
-		if f.Host == "" {
-			continue
+// rootsOf lists the folders that files lie in: workdir, data.
+func rootsOf(files []fileFrame) []string {
+	roots := []string{}
+	for _, f := range files {
+		if root := strings.Split(f.Path, "/")[1]; !slices.Contains(roots, root) {
+			roots = append(roots, root)
 		}
-		host, err := s.private.Readable(ctx, f.Host)
-		if err != nil {
-			return fmt.Errorf("file %s: %w", f.Path, err)
-		}
-		files[i].Host = host
 	}
-	return nil
+	return roots
 }
 
 // Info implements sandbox.Sandbox.
@@ -253,9 +250,7 @@ func (s *Sandbox) Close() error {
 		}
 		place.mu.Unlock()
 	}
+	err := s.files.close()
 	s.spawn.close()
-	if err := s.private.Close(); err != nil {
-		return fmt.Errorf("remove copies of private files: %w", err)
-	}
-	return nil
+	return err
 }

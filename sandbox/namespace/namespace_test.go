@@ -146,7 +146,7 @@ func TestAbuse(t *testing.T) {
 		{name: "forged result", code: "import os\nos.write(3, b'{\"captured\": {\"answer\": \"1\"}, \"setup\": \"\"} trailing')\nanswer = 2", status: sandbox.StatusOK},
 		{name: "shadow", code: refuses("open('/etc/shadow').read()"), status: sandbox.StatusOK, answer: refused},
 		{name: "home of root", code: refuses("os.listdir('/root')"), status: sandbox.StatusOK, answer: refused},
-		{name: "old root", code: prove("import os\ngot = os.listdir('/.host')"), status: sandbox.StatusOK, answer: "[]"},
+		{name: "old root", code: prove("import os\ngot = sorted(os.listdir('/'))"), status: sandbox.StatusOK, answer: `[".sessions", "bin", "data", "dev", "etc", "lib",`},
 		{name: "other sessions", code: refuses("os.listdir('/.sessions')"), status: sandbox.StatusOK, answer: refused},
 		{name: "only its own processes", code: prove("import os\ngot = sorted(p for p in os.listdir('/proc') if p.isdigit())"), status: sandbox.StatusOK, answer: `["1"]`},
 		{name: "write to the system", code: refuses("open('/usr/lib/x', 'w')"), status: sandbox.StatusOK, answer: refused},

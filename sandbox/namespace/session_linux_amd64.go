@@ -20,7 +20,7 @@ type session struct {
 	id     string
 	spec   sandbox.Spec
 	limits sandbox.Limits
-	files  []fileFrame
+	roots  []string
 	leave  func()
 
 	mu     sync.Mutex // held by Run and Close
@@ -38,8 +38,8 @@ func (c *cell) exit() {
 	}
 }
 
-// order has the cell do something short.
-func (c *cell) order(ctx context.Context, frame any) error {
+// order has the cell do something short, with the descriptors that the frame tells of.
+func (c *cell) order(ctx context.Context, frame any, files ...*os.File) error {
 	if err := c.take(ctx); err != nil {
 		return err
 	}
@@ -48,6 +48,9 @@ func (c *cell) order(ctx context.Context, frame any) error {
 	// Not under ctx: a cell that is left in the middle of an exchange is lost.
 	err := c.talk(context.WithoutCancel(ctx), grace, func() error {
 		if err := c.wire.send(frame); err != nil {
+			return err
+		}
+		if err := c.wire.sendFiles(files); err != nil {
 			return err
 		}
 		return c.wire.receive(&reply)
@@ -97,7 +100,8 @@ func (s *session) Run(ctx context.Context, cmd sandbox.Command) (sandbox.Result,
 	s.cell.mu.Lock()
 	s.cell.runs++
 	s.cell.mu.Unlock()
-	frame := backend.NewRun(s.id, s.spec, s.limits, s.files, cmd)
+	frame := backend.NewRun(s.id, s.spec, s.limits, nil, cmd)
+	frame.Roots = s.roots
 	reply, err := s.exchange(ctx, frame)
 	if err != nil {
 		return sandbox.Result{}, fmt.Errorf("session %s: %w", s.spec.Name, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -77,6 +78,23 @@ func (w *wire) send(frame any) error {
 	data := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(text)), uint32(len(text)))
 	_, err = w.conn.Write(append(data, text...))
 	return err
+}
+
+// fdsAtOnce is how many descriptors one message carries: the kernel takes 253.
+const fdsAtOnce = 128
+
+// sendFiles sends descriptors after the frame that announces how many.
+func (w *wire) sendFiles(files []*os.File) error {
+	for batch := range slices.Chunk(files, fdsAtOnce) {
+		fds := make([]int, len(batch))
+		for i, f := range batch {
+			fds[i] = int(f.Fd())
+		}
+		if _, _, err := w.conn.WriteMsgUnix([]byte{0}, syscall.UnixRights(fds...), nil); err != nil {
+			return fmt.Errorf("send descriptors: %w", err)
+		}
+	}
+	return nil
 }
 
 // receive reads one frame into v.

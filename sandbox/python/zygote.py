@@ -38,10 +38,9 @@ import plain
 
 CLONE_PARENT, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x8000, 0x20000, 0x8000000, 0x20000000
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC = 1, 2, 4, 8, 32, 4096, 16384
 MNT_DETACH = 2
-SYS_MOUNT_SETATTR, AT_FDCWD = 442, -100
-MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
+SYS_MOVE_MOUNT, AT_FDCWD, MOVE_MOUNT_F_EMPTY_PATH = 429, -100, 4
 PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 22, 24, 38
 TICK = 0.05
 
@@ -115,7 +114,7 @@ NEW_NAMESPACES = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC
 
 
 def furnish(req):
-    """The file systems of one execution; the host's tree goes out of sight."""
+    """The file systems of one execution; other sessions go out of sight."""
     # The processes alone: what else /proc shows is the machine's, and as the owner of
     # the cell an ordinary user could set the network's part of /proc/sys.
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid")
@@ -123,36 +122,11 @@ def furnish(req):
     scratch = "size=%d,nr_inodes=%d,mode=1777" % (size, req["inodes"])
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, scratch)
     mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, scratch)
-    mount("/.sessions/" + req["session"], "/session", None, MS_BIND)
-    if req["files"]:
-        furnish_files(req["files"])
-    check(libc.umount2(b"/.host", MNT_DETACH), "detach the host")
+    own = "/.sessions/" + req["session"]
+    mount(own + "/session", "/session", None, MS_BIND)
+    for root in req.get("roots", ()):
+        mount(own + "/" + root, "/" + root, None, MS_BIND | MS_REC)
     mount("tmpfs", "/.sessions", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k,mode=0")
-
-
-def furnish_files(files):
-    roots = sorted({"/" + f["path"].split("/")[1] for f in files})
-    for root in roots:
-        mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-    for f in files:
-        os.makedirs(os.path.dirname(f["path"]), exist_ok=True)
-        fd = os.open(f["path"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
-        with os.fdopen(fd, "wb") as out:
-            if "host" not in f:
-                out.write(base64.b64decode(f.get("content", "")))
-                continue
-            host = "/.host" + f["host"]
-        mount(host, f["path"], None, MS_BIND)
-        seal(f["path"])
-    for root in roots:
-        mount("none", root, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, "mode=755")
-
-
-def seal(path):
-    """Makes one mount read-only, whatever else it was mounted with."""
-    attributes = struct.pack("=QQQQ", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0, 0)
-    check(libc.syscall(SYS_MOUNT_SETATTR, ctypes.c_long(AT_FDCWD), path.encode(), ctypes.c_ulong(0), attributes,
-                       ctypes.c_ulong(len(attributes))), "seal " + path)
 
 
 def limit(kind, value):
@@ -524,6 +498,67 @@ def execute(req, config, control, tiers):
     control.send(reply, streams=watch.data.values())
 
 
+# --- sessions --------------------------------------------------------------
+
+
+def open_session(req, config, control):
+    """A session's work folder and its files, in a folder that an execution takes its
+    mounts from. The files of the host come as mounts, with the frame."""
+    own, roots = "/.sessions/" + req["session"], []
+    arriving = arrivals(control, req.get("mounts", 0))
+    os.mkdir(own)
+    try:
+        os.mkdir(own + "/session")
+        mount("tmpfs", own + "/session", "tmpfs", MS_NOSUID | MS_NODEV,
+              "size=%d,nr_inodes=%d,mode=700,uid=%d,gid=%d" % (req["disk"], req["inodes"], config["uid"], config["uid"]))
+        for f in req.get("files", ()):
+            root = own + "/" + f["path"].split("/")[1]
+            if root not in roots:
+                os.mkdir(root)
+                mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+                roots.append(root)
+            place(f, own + f["path"], arriving)
+        for root in roots:
+            mount("none", root, None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, "mode=755")
+    except BaseException:
+        for fd in arriving:
+            os.close(fd)
+        close_session(req)
+        raise
+
+
+def arrivals(control, count):
+    """Descriptors, received a batch at a time."""
+    while count:
+        fds = control.receive_fds(min(count, 128))
+        count -= len(fds)
+        yield from fds
+
+
+def place(f, path, arriving):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
+    with os.fdopen(fd, "wb") as out:
+        out.write(base64.b64decode(f.get("content", "")))
+    if not f.get("mount"):
+        return
+    fd = next(arriving)
+    try:
+        check(libc.syscall(SYS_MOVE_MOUNT, ctypes.c_long(fd), b"", ctypes.c_long(AT_FDCWD), path.encode(),
+                           ctypes.c_ulong(MOVE_MOUNT_F_EMPTY_PATH)), "mount " + f["path"])
+    finally:
+        os.close(fd)
+
+
+def close_session(req):
+    own = "/.sessions/" + req["session"]
+    for name in os.listdir(own):
+        path = own + "/" + name
+        libc.umount2(path.encode(), MNT_DETACH)  # where this fails the folder cannot be removed either
+        os.rmdir(path)
+    os.rmdir(own)
+
+
 # --- tiers -----------------------------------------------------------------
 
 IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\w+)|import[ \t]+([^#;\n]+))", re.MULTILINE)
@@ -654,14 +689,10 @@ def main():
             if req["op"] == "run":
                 execute(req, config, control, tiers)
                 continue
-            path = "/.sessions/" + req["session"]
             if req["op"] == "open":
-                os.mkdir(path)
-                mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV,
-                      "size=%d,nr_inodes=%d,mode=700,uid=%d,gid=%d" % (req["disk"], req["inodes"], config["uid"], config["uid"]))
+                open_session(req, config, control)
             elif req["op"] == "close":
-                check(libc.umount2(path.encode(), MNT_DETACH), "unmount " + path)
-                os.rmdir(path)
+                close_session(req)
             elif req["op"] == "kill":
                 continue  # it ended by itself in the meantime
             control.send({"op": "done"})

@@ -14,6 +14,8 @@ type (
 		Session string `json:"session"`
 		Disk    int64  `json:"disk,omitempty"`
 		Inodes  int64  `json:"inodes,omitempty"`
+		Files   []File `json:"files,omitempty"`
+		Mounts  int    `json:"mounts,omitempty"` // descriptors that follow: of the files that are mounts, in their order
 	}
 	Run struct {
 		Op        string            `json:"op"`
@@ -31,7 +33,8 @@ type (
 		Disk      int64             `json:"disk"`
 		Inodes    int64             `json:"inodes"`
 		Processes int               `json:"processes"`
-		Files     []File            `json:"files"`
+		Files     []File            `json:"files,omitempty"`
+		Roots     []string          `json:"roots,omitempty"` // folders of an opened session that hold files: workdir, data
 		Ports     []int             `json:"ports"`
 	}
 	Capture struct {
@@ -40,7 +43,8 @@ type (
 	}
 	File struct {
 		Path    string `json:"path"`
-		Host    string `json:"host,omitempty"`
+		Host    string `json:"-"`               // lies there on the host
+		Mount   bool   `json:"mount,omitempty"` // comes as a mount
 		Content []byte `json:"content,omitempty"`
 	}
 	Reply struct {

@@ -19,8 +19,8 @@ import (
 // PrivateFiles makes files readable for programs that run under another user than
 // the sandbox, as they do where that is root: files of mode 0600, which clinical data
 // has. There is one copy of each, of mode 0444 in a folder that only the owner may
-// enter; a program gets the file itself bound, and nothing of the folder. Where
-// programs run under the user's own id no copy is needed.
+// enter; a program gets the file itself bound, and nothing of the folder. It is what is
+// left where a file cannot be mounted under another owner.
 type PrivateFiles struct {
 	Parent string // folder of the copies; that for temporary files where it is empty
 
@@ -86,6 +86,13 @@ func (p *PrivateFiles) Readable(ctx context.Context, host string) (string, error
 	}
 	c.path = to
 	return to, nil
+}
+
+// Used says whether a copy was needed.
+func (p *PrivateFiles) Used() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dir != ""
 }
 
 // prepare makes the folder, and removes those of processes that are gone.
