@@ -6,7 +6,7 @@ FUZZTIME ?= 3s
 
 QUICKSTART ?= medgym-quickstart
 
-.PHONY: build env quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench clean
+.PHONY: build env quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench soak soak-short clean
 
 build:
 	go build -trimpath -buildvcs=auto -o bin/medgym-data ./cmd/medgym-data
@@ -64,8 +64,24 @@ kill: env
 	bin/medgym-data --quiet prepare --raw "$$dir/raw" --dir "$$dir/run" --no-validate; \
 	go run ./scripts/kill --binary bin/medgym-data --run "$$dir/run"
 
+# What an execution in the sandbox costs, against other ways: docs/benchmarks.md.
 bench: env
 	go run ./scripts/bench/sandbox
+
+# The sandbox for long: open sessions, executions in a row, supervisors killed.
+SOAK_SESSIONS ?= 1000
+SOAK_EXECUTIONS ?= 100000
+SOAK_KILLS ?= 50
+
+soak: env
+	go run ./scripts/soak sessions -n $(SOAK_SESSIONS)
+	go run ./scripts/soak repeat -n $(SOAK_EXECUTIONS)
+	go run ./scripts/soak kill -kills $(SOAK_KILLS)
+
+# Its short form, for CI.
+soak-short: env
+	go run ./scripts/soak repeat -n 2000 -recycle 300
+	go run ./scripts/soak kill -kills 5 -within 1s
 
 clean:
 	rm -rf bin

@@ -1,0 +1,56 @@
+// Package lab is what the benchmark and the soak runs of the sandbox share: the
+// backends by name, a census of what they hold on the machine, and figures.
+package lab
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/namespace"
+	"github.com/medgym-data/medgym-data/sandbox/python"
+)
+
+// Init has to be the first call of main: a cell begins as a copy of the program.
+func Init() { namespace.Init() }
+
+// Size of a sandbox; zero fields take the backend's defaults.
+type Size struct {
+	Cells   int
+	Recycle int
+}
+
+// backends opens each by its name.
+var backends = map[string]func(context.Context, Size) (sandbox.Sandbox, error){
+	"namespace": openNamespace,
+	"docker":    openDocker,
+}
+
+// Open starts the backend of this name.
+func Open(ctx context.Context, backend string, size Size) (sandbox.Sandbox, error) {
+	open, ok := backends[backend]
+	if !ok {
+		return nil, fmt.Errorf("backend %q: want %s", backend, strings.Join(sortedKeys(backends), " or "))
+	}
+	return open(ctx, size)
+}
+
+func openNamespace(ctx context.Context, size Size) (sandbox.Sandbox, error) {
+	env, err := python.Find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	box, err := namespace.New(ctx, namespace.Options{Environment: env, Cells: size.Cells, Recycle: size.Recycle})
+	if err != nil {
+		return nil, err // box is no nil interface
+	}
+	return box, nil
+}
+
+func openDocker(context.Context, Size) (sandbox.Sandbox, error) {
+	return nil, fmt.Errorf("%w: this build has no docker backend", sandbox.ErrUnavailable)
+}
+
+// Containers are those of sandboxes on this machine.
+func Containers(backend string) []string { return nil }
