@@ -38,6 +38,8 @@ type Sandbox struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	files   *hostFiles
+	info    sandbox.Info // what is kept does not change
+	kept    []string     // names of Info.Controls, for every result
 
 	mu     sync.Mutex
 	slots  []*slot
@@ -93,6 +95,8 @@ func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
+	s.info = sandbox.Info{Backend: "namespace", EnvironmentDigest: s.env.Digest(), Controls: s.controls()}
+	s.kept = s.info.Enforced()
 	return s, nil
 }
 
@@ -196,7 +200,9 @@ func rootsOf(files []fileFrame) []string {
 
 // Info implements sandbox.Sandbox.
 func (s *Sandbox) Info() sandbox.Info {
-	return sandbox.Info{Backend: "namespace", EnvironmentDigest: s.env.Digest(), Controls: s.controls()}
+	info := s.info
+	info.Controls = slices.Clone(info.Controls)
+	return info
 }
 
 // controls says how each protection is kept here.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -106,7 +107,7 @@ func (s *session) Run(ctx context.Context, cmd sandbox.Command) (sandbox.Result,
 	if err != nil {
 		return sandbox.Result{}, fmt.Errorf("session %s: %w", s.spec.Name, err)
 	}
-	result, err := backend.Result(frame, reply, s.limits.CPU, s.box.Info().Enforced())
+	result, err := backend.Result(frame, reply, s.limits.CPU, slices.Clone(s.box.kept))
 	if err != nil {
 		return sandbox.Result{}, fmt.Errorf("session %s: %w", s.spec.Name, err)
 	}
