@@ -1,4 +1,4 @@
-package namespace
+package sandboxtest
 
 import (
 	"encoding/json"
@@ -51,13 +51,12 @@ class Lies:
 // opaque is an answer that has no form.
 const opaque = `^\{"\$": "opaque", "type": "[^"]*", "why": "\w+"\}$`
 
-// TestHonesty runs programs whose answers try to be more than data: equal to
+// honesty runs programs whose answers try to be more than data: equal to
 // everything, different each time, endless, or of another kind than they are. What
 // comes out is what the built-in part of the value holds, or an opaque mark, and it
 // comes out soon.
-func TestHonesty(t *testing.T) {
-	box := newBox(t, Options{Cells: 1})
-	s := newSession(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20, Memory: 512 << 20}})
+func honesty(t *testing.T, box sandbox.Sandbox) {
+	s := open(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20, Memory: 512 << 20}})
 	exactly := func(text string) string { return "^" + regexp.QuoteMeta(text) + "$" }
 	for _, test := range []struct{ name, code, answer string }{
 		{"equal to everything", "answer = Equal()", opaque},
@@ -139,11 +138,10 @@ func TestHonesty(t *testing.T) {
 	}
 }
 
-// TestHonestAttributes: of an object whose attributes are asked for, the
+// honestAttributes: of an object whose attributes are asked for, the
 // attributes are what is judged, each as data.
-func TestHonestAttributes(t *testing.T) {
-	box := newBox(t, Options{Cells: 1})
-	s := newSession(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20}})
+func honestAttributes(t *testing.T, box sandbox.Sandbox) {
+	s := open(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20}})
 	for _, test := range []struct{ name, code, want string }{
 		{"liars", "fit = Equal()\nfit.p = Equal()", `"p": {"$": "object", "type": "__main__.Equal", "attrs": {"p"`},
 		{"raises", "class A:\n    p = property(lambda self: 1 / 0)\nfit = A()", `{"$": "opaque", "type": "__main__.A", "why": "no_form"}`},
@@ -164,11 +162,10 @@ func TestHonestAttributes(t *testing.T) {
 	}
 }
 
-// TestHonestReport: what a program says of itself is bounded text, and it cannot
+// honestReport: what a program says of itself is bounded text, and it cannot
 // pass its own end for a fault of the sandbox.
-func TestHonestReport(t *testing.T) {
-	box := newBox(t, Options{Cells: 1})
-	s := newSession(t, box, sandbox.Spec{})
+func honestReport(t *testing.T, box sandbox.Sandbox) {
+	s := open(t, box, sandbox.Spec{})
 	t.Run("forged fault", func(t *testing.T) {
 		r := run(t, s, sandbox.Command{Code: "import os\nos.write(3, b'{\"setup\": \"disk full\"}')\nos._exit(125)"})
 		if r.Status != sandbox.StatusError || r.Answer != nil {
