@@ -33,6 +33,7 @@ type kills struct {
 	self, private string
 	rng           *rand.Rand
 	starting      time.Duration // what a start took last
+	loads         []int         // processes that were started
 }
 
 // death is what was seen of one kill.
@@ -109,7 +110,7 @@ func (k *kills) run(ctx context.Context) (err error) {
 // starts.
 func (k *kills) round(ctx context.Context, i int) (death, error) {
 	d := death{Round: i + 1, Phase: "running"}
-	mounts := k.mounts()
+	mounts := lab.HostMounts()
 	begin := time.Now()
 	s, err := k.start(ctx)
 	if err != nil {
@@ -140,7 +141,7 @@ func (k *kills) round(ctx context.Context, i int) (death, error) {
 	}
 	d.Alive = gone(killed.Add(10 * time.Second))
 	d.GoneMS = lab.MS(time.Since(killed))
-	for _, line := range k.mounts() {
+	for _, line := range lab.HostMounts() {
 		if !slices.Contains(mounts, line) {
 			d.Mounts++
 		}
@@ -183,7 +184,11 @@ func (k *kills) start(ctx context.Context) (*supervisor, error) {
 		return nil, err
 	}
 	s.input, s.lines = input, bufio.NewReader(output)
-	return s, cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	k.loads = append(k.loads, cmd.Process.Pid)
+	return s, nil
 }
 
 func (s *supervisor) await() error {
@@ -232,17 +237,9 @@ func gone(deadline time.Time) int {
 	}
 }
 
-// mounts are those that this process sees.
-func (k *kills) mounts() []string {
-	text, _ := os.ReadFile("/proc/self/mountinfo")
-	return slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool {
-		return k.backend != "docker" && (strings.Contains(line, "/docker/") || strings.Contains(line, "/containerd/")) // others'
-	})
-}
-
 // left looks at what could be left.
 func (k *kills) left() leftovers {
-	l := leftovers{Cgroups: lab.Cgroups(), Containers: lab.Containers(k.backend)}
+	l := leftovers{Cgroups: lab.Cgroups(k.loads...), Containers: lab.Containers(k.backend, k.loads...)}
 	entries, _ := os.ReadDir(os.TempDir())
 	for _, entry := range entries {
 		l.Files = append(l.Files, filepath.Join(os.TempDir(), entry.Name()))

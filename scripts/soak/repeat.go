@@ -53,7 +53,7 @@ func (r *repeats) run(ctx context.Context) (err error) {
 		return err
 	}
 	fmt.Println(lab.Describe())
-	empty := lab.Take()
+	empty := lab.Take(r.backend)
 	r.box, err = lab.Open(ctx, r.backend, lab.Size{Recycle: r.recycle})
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (r *repeats) run(ctx context.Context) (err error) {
 	if err := errors.Join(err, r.box.Close()); err != nil {
 		return err
 	}
-	closed := lab.Settle(ctx, empty)
+	closed := lab.Settle(ctx, r.backend, empty)
 	if err := r.print(empty, closed); err != nil {
 		return err
 	}
@@ -76,13 +76,13 @@ func (r *repeats) blocks(ctx context.Context) error {
 	if err := r.block(ctx, r.n/parts/5); err != nil {
 		return err
 	}
-	r.censuses = append(r.censuses, lab.Take())
+	r.censuses = append(r.censuses, lab.Take(r.backend))
 	r.executed, r.startedAt = 0, time.Now()
 	for i := range parts {
 		if err := r.block(ctx, r.n*(i+1)/parts-r.executed); err != nil {
 			return err
 		}
-		r.censuses = append(r.censuses, lab.Settle(ctx, r.censuses[0]))
+		r.censuses = append(r.censuses, lab.Settle(ctx, r.backend, r.censuses[0]))
 		fmt.Fprintf(os.Stderr, "%d executions, %.0f s\n", r.executed, time.Since(r.startedAt).Seconds())
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -78,40 +79,42 @@ func (c *crowd) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
-	// What the first session makes for all that follow is no cost of a session.
-	if err := c.open(ctx, box, private, 1); err != nil {
+	// A few first: what the first makes for all that follow is no cost of a session, and
+	// what the machine can do with them is what it should do with all.
+	if err := c.open(ctx, box, private, runtime.GOMAXPROCS(0)); err != nil {
 		return err
 	}
-	if err := c.close(); err != nil {
+	few, err := c.probe(ctx)
+	if err := errors.Join(err, c.close()); err != nil {
 		return err
 	}
-	before := lab.Take()
+	before := lab.Take(c.backend)
 	begin := time.Now()
 	if err := c.open(ctx, box, private, c.n); err != nil {
 		return err
 	}
 	opening := time.Since(begin)
-	opened := lab.Take()
+	opened := lab.Take(c.backend)
 
 	phases, err := c.phases(ctx)
 	if err != nil {
 		return err
 	}
-	ran := lab.Take()
+	ran := lab.Take(c.backend)
 	begin = time.Now()
 	if err := c.close(); err != nil {
 		return err
 	}
 	closing := time.Since(begin)
-	closed := lab.Settle(ctx, before)
+	closed := lab.Settle(ctx, c.backend, before)
 	if c.json {
 		err = json.NewEncoder(os.Stdout).Encode(map[string]any{"machine": machine, "sessions": c.n,
-			"open_s": opening.Seconds(), "close_s": closing.Seconds(), "capacity_per_s": c.rate, "phases": phases,
+			"open_s": opening.Seconds(), "close_s": closing.Seconds(), "few_per_s": few, "all_per_s": c.rate, "phases": phases,
 			"before": before, "opened": opened, "ran": ran, "closed": closed})
 	} else {
 		fmt.Println(machine)
-		fmt.Printf("%d sessions opened in %.2f s (%.2f ms each), closed in %.2f s; capacity with all open %.0f a second\n\n",
-			c.n, opening.Seconds(), lab.MS(opening)/float64(c.n), closing.Seconds(), c.rate)
+		fmt.Printf("%d sessions opened in %.2f s (%.2f ms each), closed in %.2f s; the machine does %.0f programs a second with %d open, %.0f with all\n\n",
+			c.n, opening.Seconds(), lab.MS(opening)/float64(c.n), closing.Seconds(), few, runtime.GOMAXPROCS(0), c.rate)
 		err = errors.Join(printPhases(phases), c.printMemory(before, opened, ran, closed))
 	}
 	return errors.Join(err, c.judge(phases, before, closed))
@@ -140,11 +143,10 @@ func (c *crowd) close() error {
 // phases measures what the machine can, has the sessions think between programs so
 // that they ask for a share of it, and then has all ask all the time.
 func (c *crowd) phases(ctx context.Context) ([]phase, error) {
-	probe, err := c.phase(ctx, "probe", 0, max(c.during/10, time.Second))
-	if err != nil {
+	var err error
+	if c.rate, err = c.probe(ctx); err != nil {
 		return nil, err
 	}
-	c.rate = probe.PerSecond
 	// The next request follows the think time and the answer to the one before, which
 	// at this load takes little beside it.
 	think := time.Duration(float64(c.n) / (c.load * c.rate) * float64(time.Second))
@@ -154,6 +156,12 @@ func (c *crowd) phases(ctx context.Context) ([]phase, error) {
 	}
 	saturated, err := c.phase(ctx, "all want to run", 0, c.during)
 	return []phase{thinking, saturated}, err
+}
+
+// probe is what the machine does in a second when all sessions always ask.
+func (c *crowd) probe(ctx context.Context) (float64, error) {
+	p, err := c.phase(ctx, "probe", 0, max(c.during/10, time.Second))
+	return p.PerSecond, err
 }
 
 // phase has every session ask, think, and ask again until the time is over.

@@ -53,16 +53,16 @@ func repeatedly(once func(context.Context, program) error) worker {
 
 // series is what was measured of a way, a program and a part.
 type series struct {
-	Part     string    `json:"part"` // "one core" or "all cores"
-	Program  string    `json:"program"`
-	Way      string    `json:"way"`
-	PerCore  []float64 `json:"per_s_per_core"` // of each round
-	CPU      []float64 `json:"machine_cpu_ms"` // of an execution, of each round
-	P50MS    float64   `json:"p50_ms"`
-	P99MS    float64   `json:"p99_ms"`
-	MaxMS    float64   `json:"max_ms"`
-	Runs     int       `json:"runs"`
-	took     []time.Duration
+	Part    string    `json:"part"` // "one core" or "all cores"
+	Program string    `json:"program"`
+	Way     string    `json:"way"`
+	PerCore []float64 `json:"per_s_per_core"` // of each round
+	CPU     []float64 `json:"machine_cpu_ms"` // of an execution, of each round
+	P50MS   float64   `json:"p50_ms"`
+	P99MS   float64   `json:"p99_ms"`
+	MaxMS   float64   `json:"max_ms"`
+	Runs    int       `json:"runs"`
+	took    []time.Duration
 }
 
 func (b *bench) measure(ctx context.Context) (_ report, err error) {

@@ -51,6 +51,3 @@ func openNamespace(ctx context.Context, size Size) (sandbox.Sandbox, error) {
 func openDocker(context.Context, Size) (sandbox.Sandbox, error) {
 	return nil, fmt.Errorf("%w: this build has no docker backend", sandbox.ErrUnavailable)
 }
-
-// Containers are those of sandboxes on this machine.
-func Containers(backend string) []string { return nil }

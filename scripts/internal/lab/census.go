@@ -42,13 +42,17 @@ func (f Figure) String() string {
 // Census is what this process and the sandbox below it hold.
 type Census []Figure
 
-// Take counts. Files and disk are those of the folder for temporary files, which
-// should be one of the caller's own.
-func Take() Census {
+// Take counts what this process and a backend that it runs hold. Files and disk are
+// those of the folder for temporary files, which should be one of the caller's own.
+func Take(backend string) Census {
 	debug.FreeOSMemory() // garbage is no growth
 	var heap runtime.MemStats
 	runtime.ReadMemStats(&heap)
 	below := Descendants(os.Getpid())
+	containers := Containers(backend, os.Getpid())
+	for _, init := range inits(containers) {
+		below = append(append(below, init), Descendants(init)...)
+	}
 	var threads, anonymous int64
 	for _, pid := range below {
 		threads += entries(fmt.Sprintf("/proc/%d/task", pid))
@@ -62,7 +66,8 @@ func Take() Census {
 		{"processes below", Count, int64(len(below))},
 		{"threads below", Count, threads},
 		{"mounts", Count, mounts},
-		{"cgroups", Count, int64(len(Cgroups()))},
+		{"cgroups", Count, int64(len(Cgroups(os.Getpid())))},
+		{"containers", Count, int64(len(containers))},
 		{"temporary files", Count, files},
 		{"temporary disk", Memory, disk},
 		{"supervisor resident", Memory, kilobytes("/proc/self/status", "VmRSS")},
@@ -88,9 +93,9 @@ func (c Census) Get(name string) int64 {
 
 // Settle takes a census until its counts are those wanted: processes take a moment
 // to end. After some seconds it is what it is.
-func Settle(ctx context.Context, want Census) Census {
+func Settle(ctx context.Context, backend string, want Census) Census {
 	for begin := time.Now(); ; {
-		now := Take()
+		now := Take(backend)
 		if len(CountsThatDiffer(want, now)) == 0 || time.Since(begin) > 10*time.Second || ctx.Err() != nil {
 			return now
 		}
@@ -190,11 +195,23 @@ func Proportional(pid int) int64 {
 	return kilobytes(rollup, "Pss_Anon") + kilobytes(rollup, "Pss_Shmem")
 }
 
+// HostMounts are the mounts that this process sees, but those of Docker's engine,
+// which come and go with anybody's containers.
+func HostMounts() []string {
+	var out []string
+	for line := range strings.Lines(read("/proc/self/mountinfo")) {
+		if !strings.Contains(line, "/docker/") && !strings.Contains(line, "/containerd/") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
 // mounts counts the mounts in every mount namespace of this process and the others,
 // and the bytes that tmpfs of the others hold.
 func mounts(pids []int) (count, tmpfs int64) {
 	own, _ := os.Readlink("/proc/self/ns/mnt")
-	count = int64(strings.Count(read("/proc/self/mountinfo"), "\n"))
+	count = int64(len(HostMounts()))
 	seen, devices := map[string]bool{own: true}, map[string]bool{}
 	for _, pid := range pids {
 		ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid))
@@ -245,19 +262,4 @@ func tree(dir string) (files, size int64) {
 		return nil
 	})
 	return files - 1, size
-}
-
-// cgroupMark is in the names of the cgroups that the sandbox makes.
-const cgroupMark = "medgym"
-
-// Cgroups are those of sandboxes on this machine.
-func Cgroups() []string {
-	var out []string
-	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && strings.Contains(path, cgroupMark) {
-			out = append(out, path)
-		}
-		return nil
-	})
-	return out
 }

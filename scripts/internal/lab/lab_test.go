@@ -86,7 +86,7 @@ func TestParentOf(t *testing.T) {
 // TestCensus: what this process starts and opens is counted.
 func TestCensus(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	before := Take()
+	before := Take("namespace")
 	// A shell with a child.
 	cmd := exec.Command("sh", "-c", "sleep 1000 & echo; wait")
 	input, err := cmd.StdoutPipe()
@@ -106,7 +106,7 @@ func TestCensus(t *testing.T) {
 	if err := os.WriteFile(os.TempDir()+"/file", make([]byte, 5000), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	during := Take()
+	during := Take("namespace")
 	for name, more := range map[string]int64{"processes below": 2, "threads below": 2, "temporary files": 1, "temporary disk": 5000, "mounts": 0} {
 		if got := during.Get(name) - before.Get(name); got != more {
 			t.Errorf("%s: %d more, want %d", name, got, more)
@@ -127,7 +127,7 @@ func TestCensus(t *testing.T) {
 	if err := os.Remove(os.TempDir() + "/file"); err != nil {
 		t.Fatal(err)
 	}
-	if after := Settle(t.Context(), before); len(CountsThatDiffer(before, after)) > 0 {
+	if after := Settle(t.Context(), "namespace", before); len(CountsThatDiffer(before, after)) > 0 {
 		t.Errorf("afterwards: %v", CountsThatDiffer(before, after))
 	}
 }
