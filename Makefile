@@ -6,7 +6,7 @@ FUZZTIME ?= 3s
 
 QUICKSTART ?= medgym-quickstart
 
-.PHONY: build env quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench soak soak-short clean
+.PHONY: build env image quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench soak soak-short clean
 
 build:
 	go build -trimpath -buildvcs=auto -o bin/medgym-data ./cmd/medgym-data
@@ -14,6 +14,10 @@ build:
 # The Python environment of the sandbox, in the user's cache folder.
 env: build
 	bin/medgym-data --quiet doctor --install
+
+# The image of the docker backend, without a registry; scripts/dockerd.sh starts an engine.
+image: env
+	scripts/build-image.sh --rootfs
 
 quickstart: build
 	bin/medgym-data quickstart --dir "$(QUICKSTART)"

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/medgym-data/medgym-data/sandbox/internal/backend"
 	"github.com/medgym-data/medgym-data/sandbox/python"
 )
 
@@ -248,12 +249,7 @@ func buildRoot(p plan) (layout, error) {
 	r.do("let go of the host's tree", unix.Unmount(oldRoot, unix.MNT_DETACH))
 	r.do("let go of the host's tree", os.Remove(oldRoot))
 	r.do("seal", unix.MountSetattr(unix.AT_FDCWD, "/", 0, &unix.MountAttr{Attr_set: readOnly}))
-	out := layout{python: inside(p.Interpreter), environment: []string{
-		"PATH=/opt/medgym/bin:/usr/bin:/bin", "HOME=/session", "USER=nobody", "TMPDIR=/tmp", "TZ=UTC", "LANG=C.UTF-8",
-		"PYTHONPATH=/opt/env", "PYTHONNOUSERSITE=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0",
-		"MPLBACKEND=Agg", "MPLCONFIGDIR=/tmp/mpl",
-		"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1", "NUMEXPR_NUM_THREADS=1",
-	}}
+	out := layout{python: inside(p.Interpreter), environment: backend.Environment()}
 	if prefix != "/usr" {
 		out.environment = append(out.environment, "LD_LIBRARY_PATH="+prefix+"/lib")
 	}

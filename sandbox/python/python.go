@@ -39,6 +39,8 @@ var (
 	Zygote []byte
 	//go:embed plain.py
 	Plain []byte
+	//go:embed container.py
+	Container []byte // what is process 1 of a container
 )
 
 // The environment variables that choose another interpreter and another place.
@@ -73,6 +75,12 @@ func (e Environment) Digest() string {
 	h.Write(Zygote)
 	h.Write(Plain)
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Lock is the SHA-256 of the lock file: it names the packages.
+func Lock() string {
+	sum := sha256.Sum256(lock)
+	return hex.EncodeToString(sum[:])
 }
 
 // Interpreter is a CPython on this machine.
@@ -187,8 +195,7 @@ func locate(ctx context.Context) (Environment, error) {
 	if err != nil {
 		return Environment{}, err
 	}
-	sum := sha256.Sum256(lock)
-	env := Environment{Interpreter: interpreter, Lock: hex.EncodeToString(sum[:])}
+	env := Environment{Interpreter: interpreter, Lock: Lock()}
 	key := sha256.Sum256([]byte(env.Lock + interpreter.Version + interpreter.Prefix))
 	env.Dir = filepath.Join(cache, "env-"+hex.EncodeToString(key[:6]))
 	return env, nil

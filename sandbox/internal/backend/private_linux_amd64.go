@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // PrivateFiles makes files readable for programs that run under another user than
@@ -25,8 +21,7 @@ type PrivateFiles struct {
 	Parent string // folder of the copies; that for temporary files where it is empty
 
 	mu     sync.Mutex
-	dir    string   // made when it is first needed
-	lock   *os.File // held while the folder is in use: what has none is a leftover
+	folder *Folder
 	copies map[fileID]*privateCopy
 }
 
@@ -44,10 +39,7 @@ type privateCopy struct {
 	path string // empty until it is there
 }
 
-const (
-	privatePrefix = "medgym-private-"
-	lockName      = "lock"
-)
+const privatePrefix = "medgym-private-"
 
 // Readable is a file of the same content as host that everybody may read.
 func (p *PrivateFiles) Readable(ctx context.Context, host string) (string, error) {
@@ -73,7 +65,7 @@ func (p *PrivateFiles) Readable(ctx context.Context, host string) (string, error
 		c = &privateCopy{}
 		p.copies[id] = c
 	}
-	to := filepath.Join(p.dir, strconv.Itoa(len(p.copies)))
+	to := filepath.Join(p.folder.Path, strconv.Itoa(len(p.copies)))
 	p.mu.Unlock()
 
 	c.mu.Lock()
@@ -92,61 +84,16 @@ func (p *PrivateFiles) Readable(ctx context.Context, host string) (string, error
 func (p *PrivateFiles) Used() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.dir != ""
+	return p.folder != nil
 }
 
-// prepare makes the folder, and removes those of processes that are gone.
-func (p *PrivateFiles) prepare() error {
-	if p.dir != "" {
-		return nil
+// prepare makes the folder when it is first needed.
+func (p *PrivateFiles) prepare() (err error) {
+	if p.folder == nil {
+		p.folder, err = NewFolder(p.Parent, privatePrefix)
+		p.copies = map[fileID]*privateCopy{}
 	}
-	parent := p.Parent
-	if parent == "" {
-		parent = os.TempDir()
-	}
-	removeLeftovers(parent)
-	dir, err := os.MkdirTemp(parent, privatePrefix) // mode 0700
-	if err != nil {
-		return err
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o600)
-	if err == nil {
-		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	}
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	p.dir, p.lock, p.copies = dir, lock, map[fileID]*privateCopy{}
-	return nil
-}
-
-// removeLeftovers removes the folders of processes that were killed. A folder that
-// has no lock yet is left for a day.
-func removeLeftovers(parent string) {
-	dirs, err := filepath.Glob(filepath.Join(parent, privatePrefix+"*"))
-	if err != nil {
-		return
-	}
-	for _, dir := range dirs {
-		info, err := os.Lstat(dir)
-		if err != nil || !info.IsDir() {
-			continue
-		}
-		if raw, ok := info.Sys().(*syscall.Stat_t); !ok || int(raw.Uid) != os.Getuid() {
-			continue
-		}
-		lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|unix.O_NOFOLLOW, 0)
-		if errors.Is(err, fs.ErrNotExist) && time.Since(info.ModTime()) > 24*time.Hour {
-			_ = os.RemoveAll(dir) // the next one tries again
-		}
-		if err != nil {
-			continue
-		}
-		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			_ = os.RemoveAll(dir)
-		}
-		_ = lock.Close()
-	}
+	return err
 }
 
 // duplicate copies a file, whole or not at all.
@@ -182,10 +129,10 @@ func duplicate(ctx context.Context, from, to string) (err error) {
 func (p *PrivateFiles) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.dir == "" {
+	if p.folder == nil {
 		return nil
 	}
-	err := errors.Join(os.RemoveAll(p.dir), p.lock.Close())
-	p.dir = ""
+	err := p.folder.Close()
+	p.folder = nil
 	return err
 }

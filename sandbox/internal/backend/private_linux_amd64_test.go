@@ -36,7 +36,7 @@ func TestPrivateFiles(t *testing.T) {
 	if got, err := p.Readable(t.Context(), open); err != nil || got != open {
 		t.Errorf("an open file: %s, %v", got, err)
 	}
-	if p.dir != "" {
+	if p.folder != nil {
 		t.Error("an open file made a folder")
 	}
 	first, err := p.Readable(t.Context(), closed)
@@ -62,7 +62,7 @@ func TestPrivateFiles(t *testing.T) {
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the leftover is there: %v", err)
 	}
-	if _, err := os.Stat(used.dir); err != nil {
+	if _, err := os.Stat(used.folder.Path); err != nil {
 		t.Errorf("the folder in use is gone: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -70,7 +70,7 @@ func TestPrivateFiles(t *testing.T) {
 	if _, err := p.Readable(ctx, write("other.csv", "c", 0o600)); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	dir := p.dir
+	dir := p.folder.Path
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 3 { // the lock and two copies
 		t.Errorf("%d files, %v", len(files), err)
 	}

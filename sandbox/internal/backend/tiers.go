@@ -14,3 +14,13 @@ func Tiers() [][]string {
 			"sklearn.cluster", "sklearn.decomposition", "lifelines", "matplotlib.pyplot", "seaborn", "Bio.Seq", "Bio.SeqIO"},
 	}
 }
+
+// Environment is what the zygote and its programs find in their environment.
+func Environment() []string {
+	return []string{
+		"PATH=/opt/medgym/bin:/usr/local/bin:/usr/bin:/bin", "HOME=/session", "USER=nobody", "TMPDIR=/tmp", "TZ=UTC", "LANG=C.UTF-8",
+		"PYTHONPATH=/opt/env", "PYTHONNOUSERSITE=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0",
+		"MPLBACKEND=Agg", "MPLCONFIGDIR=/tmp/mpl",
+		"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", "MKL_NUM_THREADS=1", "NUMEXPR_NUM_THREADS=1",
+	}
+}
