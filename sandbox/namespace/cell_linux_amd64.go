@@ -33,6 +33,8 @@ type cell struct {
 	wire   *wire
 	stderr *bytes.Buffer // what the cell said before it was ready, or at its death
 	loaded []string
+	group  *group // nil where there are no cgroups
+	left   sync.Once
 
 	turn chan struct{} // held by whoever talks to the cell
 	gone chan struct{} // closed when the process has been waited for
@@ -96,9 +98,18 @@ func (s *Sandbox) startCell(ctx context.Context) (_ *cell, err error) {
 		Stderr:      &capped{to: c.stderr, room: 64 << 10},
 		SysProcAttr: s.attributes(),
 	}
+	into, err := s.join(c)
+	if err != nil {
+		given()
+		return nil, errors.Join(err, conn.Close(), planWriter.Close())
+	}
 	err = s.spawn.start(c.cmd)
 	given()
+	if into != nil {
+		_ = into.Close()
+	}
 	if err != nil {
+		c.leave()
 		return nil, errors.Join(unavailable(err), conn.Close(), planWriter.Close())
 	}
 	go func() {
@@ -110,13 +121,22 @@ func (s *Sandbox) startCell(ctx context.Context) (_ *cell, err error) {
 			c.stop()
 		}
 	}()
+	config := configFrame{Tiers: backend.Tiers(), Seccomp: s.seccomp, UID: s.uid, Landlock: backend.Landlock()}
+	var watched []*os.File
+	if c.group != nil {
+		if err := c.group.enter(c.cmd.Process.Pid); err != nil {
+			return nil, errors.Join(err, planWriter.Close())
+		}
+		watched = c.group.watched()
+		config.Cgroup, config.Watched = s.groups.version, len(watched)
+	}
 	err = json.NewEncoder(planWriter).Encode(plan{Site: s.env.Site(), Prefix: s.env.Prefix, Stdlib: s.env.Stdlib, Interpreter: s.env.Executable})
 	if err := errors.Join(err, planWriter.Close()); err != nil {
 		return nil, c.death("begin", err)
 	}
 	var ready replyFrame
 	err = c.talk(ctx, startLimit, func() error {
-		if err := c.wire.send(configFrame{Tiers: backend.Tiers(), Seccomp: s.seccomp, UID: s.uid}); err != nil {
+		if err := errors.Join(c.wire.send(config), c.wire.sendFiles(watched)); err != nil {
 			return err
 		}
 		return c.wire.receive(&ready)
@@ -128,6 +148,11 @@ func (s *Sandbox) startCell(ctx context.Context) (_ *cell, err error) {
 		return nil, fmt.Errorf("%w: %w", sandbox.ErrUnavailable, c.death("start", err))
 	case ready.Op != "ready":
 		return nil, fmt.Errorf("%w: a cell says: %s", sandbox.ErrUnavailable, ready.What)
+	}
+	if c.group != nil {
+		if err := c.group.settle(c.cmd.Process.Pid, len(config.Tiers)); err != nil {
+			return nil, err
+		}
 	}
 	c.loaded = ready.Loaded
 	return c, nil
@@ -145,18 +170,10 @@ func (s *Sandbox) attributes() *syscall.SysProcAttr {
 	}
 	return &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET |
-			unix.CLONE_NEWIPC | unix.CLONE_NEWUTS | cgroupNamespace(),
+			unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
 		UidMappings: ids(os.Getuid()), GidMappings: ids(os.Getgid()), GidMappingsEnableSetgroups: s.uid != 0,
 		Pdeathsig: syscall.SIGKILL, Setsid: true,
 	}
-}
-
-// cgroupNamespace hides the host's place in the tree of cgroups, where there is one.
-func cgroupNamespace() uintptr {
-	if _, err := os.Stat("/proc/self/ns/cgroup"); err != nil {
-		return 0
-	}
-	return unix.CLONE_NEWCGROUP
 }
 
 // unavailable explains why no user namespace could be made.
@@ -235,6 +252,37 @@ func (c *cell) stop() {
 	for _, f := range c.wire.take() {
 		_ = f.Close()
 	}
+	c.leave()
+}
+
+// join has a cell begin in a cgroup of its own. The file, if there is one, is closed
+// once it has begun.
+func (s *Sandbox) join(c *cell) (*os.File, error) {
+	if s.groups == nil {
+		return nil, nil
+	}
+	var err error
+	if c.group, err = s.groups.take(); err != nil {
+		return nil, err
+	}
+	into, err := c.group.begin()
+	if err != nil {
+		c.leave()
+		return nil, err
+	}
+	if into != nil {
+		c.cmd.SysProcAttr.UseCgroupFD, c.cmd.SysProcAttr.CgroupFD = true, int(into.Fd())
+	}
+	return into, nil
+}
+
+// leave gives back the cgroup of a cell whose processes are gone.
+func (c *cell) leave() {
+	c.left.Do(func() {
+		if c.group != nil {
+			c.group.give()
+		}
+	})
 }
 
 // capped keeps the first bytes and swallows the rest.

@@ -75,6 +75,10 @@ func begin() error {
 	if err := unix.Sethostname([]byte("sandbox")); err != nil {
 		return fmt.Errorf("set host name: %w", err)
 	}
+	// The host's place in the tree of cgroups is its own business. Not every kernel has them.
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("make a cgroup namespace: %w", err)
+	}
 	// Files are made with exactly the modes that are asked for.
 	unix.Umask(0o022)
 	unix.CloseOnExec(controlFD)

@@ -40,6 +40,8 @@ type Sandbox struct {
 	files   *hostFiles
 	info    sandbox.Info // what is kept does not change
 	kept    []string     // names of Info.Controls, for every result
+	groups  *groups      // nil where there are none to be had
+	noGroup string       // why
 
 	mu     sync.Mutex
 	slots  []*slot
@@ -77,6 +79,9 @@ func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
 		s.uid = nobody
 	}
 	s.files = &hostFiles{spawn: s.spawn, uid: s.uid}
+	if s.groups, err = newGroups(); err != nil {
+		s.noGroup = fmt.Sprintf("no cgroup accounts for them (%v): run as root, or under systemd-run --user --scope -p Delegate=yes", err)
+	}
 	if opts.Cells == 0 {
 		opts.Cells = runtime.GOMAXPROCS(0)
 	}
@@ -212,21 +217,34 @@ func (s *Sandbox) controls() []sandbox.Control {
 	if s.uid == 0 {
 		uid = sandbox.Control{Name: "uid", Gap: "programs run under this user's own id, only root can map another"}
 	}
+	cpu := sandbox.Control{Name: "cpu", How: "rlimits and a watchdog",
+		Gap: "a program that ignores the end of its children hides their time: " + s.noGroup}
+	memory := sandbox.Control{Name: "memory", How: "rlimits and a watchdog",
+		Gap: "limited for each process and watched for the whole, without files and the kernel's own: " + s.noGroup}
+	processes := sandbox.Control{Name: "processes", How: "rlimits"}
+	if s.groups != nil {
+		how := fmt.Sprintf("cgroup v%d", s.groups.version)
+		memory = sandbox.Control{Name: "memory", How: how + " and rlimits"}
+		processes.How = how + " and rlimits"
+		if s.groups.cpu != "" {
+			cpu = sandbox.Control{Name: "cpu", How: how + ", rlimits and a watchdog"}
+		}
+	}
 	return []sandbox.Control{
 		{Name: "capabilities", How: "dropped"},
-		{Name: "cpu", How: "rlimits and a watchdog"},
+		cpu,
 		{Name: "disk", How: "tmpfs"},
 		{Name: "fresh_process", How: "a fork of a warm process that holds no data"},
 		{Name: "inodes", How: "tmpfs"},
 		{Name: "ipc", How: namespaced},
-		{Name: "landlock", Gap: "not applied"},
-		{Name: "memory", How: "rlimits and a watchdog", Gap: "limited for each process and watched for the whole, not accounted by the kernel"},
+		backend.LandlockControl(),
+		memory,
 		{Name: "mount", How: namespaced},
 		{Name: "net", How: namespaced},
 		{Name: "no_new_privs", How: "prctl"},
 		{Name: "output", How: "read as it comes, and killed above"},
 		{Name: "pid", How: namespaced},
-		{Name: "processes", How: "rlimits"},
+		processes,
 		{Name: "rootfs_readonly", How: "read-only binds"},
 		{Name: "seccomp", How: "a filter of system calls"},
 		uid,
@@ -257,6 +275,9 @@ func (s *Sandbox) Close() error {
 		place.mu.Unlock()
 	}
 	err := s.files.close()
+	if s.groups != nil {
+		err = errors.Join(err, s.groups.close())
+	}
 	s.spawn.close()
 	return err
 }

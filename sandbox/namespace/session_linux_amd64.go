@@ -103,6 +103,11 @@ func (s *session) Run(ctx context.Context, cmd sandbox.Command) (sandbox.Result,
 	s.cell.mu.Unlock()
 	frame := backend.NewRun(s.id, s.spec, s.limits, nil, cmd)
 	frame.Roots = s.roots
+	if group := s.cell.group; group != nil {
+		if err := group.allow(s.limits); err != nil {
+			return sandbox.Result{}, fmt.Errorf("session %s: %w", s.spec.Name, err)
+		}
+	}
 	reply, err := s.exchange(ctx, frame)
 	if err != nil {
 		return sandbox.Result{}, fmt.Errorf("session %s: %w", s.spec.Name, err)

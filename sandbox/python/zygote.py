@@ -118,7 +118,7 @@ def furnish(req):
     """The file systems of one execution; other sessions go out of sight."""
     # The processes alone: what else /proc shows is the machine's, and as the owner of
     # the cell an ordinary user could set the network's part of /proc/sys.
-    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid")
+    mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid")
     size = req["disk"]
     scratch = "size=%d,nr_inodes=%d,mode=1777" % (size, req["inodes"])
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, scratch)
@@ -144,8 +144,6 @@ def confine(req, config):
     limit(resource.RLIMIT_MSGQUEUE, 0)
     limit(resource.RLIMIT_RTPRIO, 0)
     limit(resource.RLIMIT_STACK, 8 << 20)
-    with open("/proc/self/oom_score_adj", "w") as f:
-        f.write("1000")  # where the machine runs out of memory, programs go first
     uid = config["uid"]
     if uid:
         os.setgroups([])
@@ -158,10 +156,48 @@ def confine(req, config):
     header = struct.pack("=Ii", 0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3
     check(libc.capset(header, struct.pack("=6I", 0, 0, 0, 0, 0, 0)), "capset")
     check(libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0), "no_new_privs")
+    if config.get("landlock"):
+        lock(config["landlock"], req["ports"])
     program = config["seccomp"]
     holder = ctypes.create_string_buffer(program, len(program))
     prog = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(holder))
     check(libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(2), prog, 0, 0), "seccomp")
+
+
+SYS_LANDLOCK_CREATE_RULESET, SYS_LANDLOCK_ADD_RULE, SYS_LANDLOCK_RESTRICT_SELF = 444, 445, 446
+LANDLOCK_RULE_PATH_BENEATH, LANDLOCK_RULE_NET_PORT = 1, 2
+LANDLOCK_READ = 1 << 0 | 1 << 2 | 1 << 3  # to run files, to read files and folders
+LANDLOCK_DEVICES = 1 << 6 | 1 << 11  # to make them
+LANDLOCK_CONNECT_TCP = 1 << 1
+LANDLOCK_QUIET = 1  # in the audit log, which a program could fill
+
+
+def lock(version, ports):
+    """Landlock, a second lock beside the mounts: all may be read, the program's own
+    folders (and devices, which lie on a read-only mount) written, and of TCP ports only
+    services be connected to. Signals and abstract Unix sockets end at the program."""
+    rights = (1 << (13, 14, 15, 15, 16)[min(version, 5) - 1]) - 1
+    attributes = struct.pack("=QQQ", rights, 3, 3)[:8 if version < 4 else 16 if version < 6 else 24]
+    ruleset = landlock(SYS_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0))
+    for path, allowed in (("/", LANDLOCK_READ), ("/dev", rights & ~LANDLOCK_DEVICES),
+                          ("/session", rights & ~LANDLOCK_DEVICES), ("/tmp", rights & ~LANDLOCK_DEVICES)):
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        landlock(SYS_LANDLOCK_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(LANDLOCK_RULE_PATH_BENEATH),
+                 struct.pack("=Qi", allowed, fd), ctypes.c_uint(0))
+        os.close(fd)
+    for port in ports if version >= 4 else ():
+        landlock(SYS_LANDLOCK_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(LANDLOCK_RULE_NET_PORT),
+                 struct.pack("=QQ", LANDLOCK_CONNECT_TCP, port), ctypes.c_uint(0))
+    landlock(SYS_LANDLOCK_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint(LANDLOCK_QUIET if version >= 7 else 0))
+    os.close(ruleset)
+
+
+def landlock(call, *arguments):
+    result = libc.syscall(call, *arguments)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, "landlock: " + os.strerror(number))
+    return result
 
 
 def plumb(out, err, res, request):
@@ -258,6 +294,8 @@ def child(config, fds):
         plumb(*fds)
         with open(4, "rb") as f:
             req = json.loads(f.read())
+        with open("/proc/self/oom_score_adj", "w") as f:
+            f.write("1000")  # where memory runs out, programs go first; afterwards it is read-only
         config.get("furnish", furnish)(req)
         confine(req, config)
         os.chdir("/session")
@@ -299,7 +337,8 @@ def child(config, fds):
 class Watch:
     """One execution, seen from outside."""
 
-    def __init__(self, req, pid, fds, control, tiers, base_anon):
+    def __init__(self, req, pid, fds, control, tiers, base_anon, group=None):
+        self.group = group
         self.req, self.pid, self.control, self.base_anon = req, pid, control, base_anon
         self.others = {"1"} | {str(t.pid) for t in tiers}  # processes that are not the program's
         self.names = dict(zip(fds, ("stdout", "stderr", "result")))
@@ -337,15 +376,24 @@ class Watch:
             poll.register(fd, select.POLLIN)
         poll.register(pidfd, select.POLLIN)
         poll.register(self.control.sock, select.POLLIN)
+        if self.group:
+            poll.register(self.group.event, self.group.mask)
         deadline, next_look = begun + self.req["wall"], begun + TICK
-        ended = False
+        ended, base_cpu = False, None
+        if self.group:
+            self.group.has_killed()  # what is heard of late was of a program before
         while not ended:
             now = time.monotonic()
             if now >= deadline:
                 self.kill("timeout")
                 deadline = now + 3600
             if now >= next_look:
-                held, cpu = survey(self.others, self.base_anon, self.req["memory"])
+                if self.group and self.group.cpu:
+                    spent = self.group.cpu_seconds()
+                    base_cpu = spent if base_cpu is None else base_cpu
+                    held, cpu = 0, spent - base_cpu
+                else:
+                    held, cpu = survey(self.others, self.base_anon, self.req["memory"])
                 if held > self.req["memory"]:
                     self.kill("memory")
                 elif cpu > self.req["cpu"] + 1:
@@ -356,6 +404,9 @@ class Watch:
             for fd, _ in poll.poll(wait * 1000 + 1):
                 if fd == pidfd:
                     ended = True
+                elif self.group and fd == self.group.event:
+                    if self.group.told():
+                        self.kill("memory")
                 elif fd == self.control.sock.fileno():
                     if self.control.receive().get("op") == "kill":
                         self.kill("cancelled")
@@ -369,6 +420,8 @@ class Watch:
                 before = self.size[self.names[fd]]
                 if not self.read_last(fd) or self.size[self.names[fd]] == before:
                     break
+        if status and not self.reason and self.group and self.group.has_killed():
+            self.reason = "memory"
         return self.reply(status, usage, time.monotonic() - begun)
 
     def read_last(self, fd):
@@ -386,6 +439,34 @@ class Watch:
             "truncated": any(self.size[k] > self.caps[k] for k in ("stdout", "stderr")),
             "wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "max_rss": usage.ru_maxrss * 1024,
         }
+
+
+class Group:
+    """What the kernel counts for the programs of this cell, all together."""
+
+    def __init__(self, version, fds):
+        self.version, self.event, self.kills = version, fds[0], fds[1]
+        self.cpu = fds[2] if len(fds) > 2 else None
+        self.mask = select.POLLIN if version == 1 else select.POLLPRI
+        self.seen = 0
+
+    def has_killed(self):
+        """Whether a process was killed for memory since the last look."""
+        count = int(os.pread(self.kills, 4096, 0).split(b"oom_kill ")[1].split()[0])
+        before, self.seen = self.seen, count
+        return count != before
+
+    def told(self):
+        """The same, of an event."""
+        if self.version == 1:
+            os.read(self.event, 8)
+        else:
+            os.pread(self.event, 4096, 0)
+        return self.has_killed()
+
+    def cpu_seconds(self):
+        text = os.pread(self.cpu, 4096, 0)
+        return int(text) / 1e9 if self.version == 1 else int(text.split(None, 2)[1]) / 1e6
 
 
 def survey(others, base_anon, limit):
@@ -463,7 +544,7 @@ def listen(port):
             time.sleep(0.01)
 
 
-def execute(req, config, control, tiers):
+def execute(req, config, control, tiers, group):
     listeners = []
     try:
         for port in req["ports"]:
@@ -486,7 +567,7 @@ def execute(req, config, control, tiers):
         pid = tier.fork(writes)
         while writes:
             os.close(writes.pop())
-        watch = Watch(req, pid, reads, control, tiers, tier.base_anon)
+        watch = Watch(req, pid, reads, control, tiers, tier.base_anon, group)
         try:
             reply = watch.run()
         except OSError:
@@ -727,6 +808,8 @@ def main():
     site.sethelper()
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     tiers = start_tiers(config, control)
+    watched = list(arrivals(control, config.get("watched", 0)))  # not before: tiers need none of it
+    group = Group(config["cgroup"], watched) if watched else None
     if max([threads()] + [t.threads for t in tiers]) > 1:
         control.send({"op": "failed", "what": "a preloaded package started a thread"})
         return
@@ -735,7 +818,7 @@ def main():
         req = control.receive()
         try:
             if req["op"] == "run":
-                execute(req, config, control, tiers)
+                execute(req, config, control, tiers, group)
                 continue
             if req["op"] == "open":
                 open_session(req, config, control)

@@ -5,9 +5,12 @@ package backend
 // The frames that a zygote understands and sends.
 type (
 	Config struct {
-		Tiers   [][]string `json:"tiers"`   // packages that each warm process loads beyond those before
-		Seccomp []byte     `json:"seccomp"` // base64 in JSON
-		UID     int        `json:"uid"`     // executions run under it; 0 keeps the cell's own
+		Tiers    [][]string `json:"tiers"`              // packages that each warm process loads beyond those before
+		Seccomp  []byte     `json:"seccomp"`            // base64 in JSON
+		UID      int        `json:"uid"`                // executions run under it; 0 keeps the cell's own
+		Landlock int        `json:"landlock,omitempty"` // version of the kernel's, 0 none
+		Cgroup   int        `json:"cgroup,omitempty"`   // version of what accounts for executions
+		Watched  int        `json:"watched,omitempty"`  // descriptors that follow, of files that tell what it counts
 	}
 	Order struct {
 		Op      string `json:"op"` // open, close
