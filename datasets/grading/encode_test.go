@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -134,12 +133,4 @@ func write(b *strings.Builder, v Value) {
 		list(v.Items)
 	}
 	b.WriteByte('}')
-}
-
-// holds reports whether v or something in it satisfies is.
-func holds(v Value, is func(Value) bool) bool {
-	in := func(item Value) bool { return holds(item, is) }
-	return is(v) || slices.ContainsFunc(v.Items, in) ||
-		slices.ContainsFunc(v.Pairs, func(p Pair) bool { return in(p.Key) || in(p.Value) }) || v.Index != nil && in(*v.Index) ||
-		v.Table != nil && (in(v.Table.Labels) || slices.ContainsFunc(v.Table.Values, func(c []Value) bool { return slices.ContainsFunc(c, in) }))
 }
