@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every fuzz target for FUZZTIME, one after the other: go runs one at a time.
+# Every fuzz target for FUZZTIME, one after the other: go runs one at a time. Each
+# package is built once, as go test -fuzz builds it.
 #
 # Up to Go 1.26 the end of -fuzztime can itself be reported as a failure, "context
 # deadline exceeded" (go.dev/issue/75804). A target that fails with just that, and has
@@ -7,12 +8,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+built="$(mktemp -d)"
+trap 'rm -rf "$built"' EXIT
+corpus="$(go env GOCACHE)/fuzz"
+
 n=0
-for file in $(grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' . | sort); do
-	for name in $(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$file"); do
-		package="$(dirname "$file")"
+for package in $(grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' . | xargs -n 1 dirname | sort -u); do
+	go test -c -fuzz . -o "$built/fuzz.test" "$package"
+	path="$(go list "$package")"
+	for name in $(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+)\(.*/\1/p' "$package"/*_test.go); do
 		echo "fuzz $package $name"
-		if ! out="$(go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-5s}" "$package" 2>&1)"; then
+		if ! out="$(cd "$package" && "$built/fuzz.test" -test.run '^$' -test.fuzz "^$name\$" \
+			-test.fuzztime "${FUZZTIME:-5s}" -test.fuzzcachedir "$corpus/$path" 2>&1)"; then
 			if grep -q 'Failing input written' <<<"$out" || ! grep -qx '    context deadline exceeded' <<<"$out"; then
 				echo "$out"
 				exit 1
