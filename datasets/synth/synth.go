@@ -59,17 +59,11 @@ func Write(ctx context.Context, adapters datasets.Registry, opts Options) (writt
 		return nil, fmt.Errorf("synth: rows %d and scale %v: give one that is above zero", opts.Rows, opts.Scale)
 	}
 	out := filepath.Clean(opts.Out)
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-		return nil, fmt.Errorf("synth: %w", err)
-	}
-	staging, err := os.MkdirTemp(filepath.Dir(out), "."+filepath.Base(out)+".partial-")
+	staging, lock, err := stage(out)
 	if err != nil {
 		return nil, fmt.Errorf("synth: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(staging)) }()
-	if err := os.Chmod(staging, 0o755); err != nil {
-		return nil, fmt.Errorf("synth: %w", err)
-	}
+	defer func() { err = errors.Join(err, os.RemoveAll(staging), lock.Close()) }()
 
 	marker := Marker{Seed: opts.Seed, Sources: map[string][]MarkedFile{}}
 	for _, adapter := range adapters {

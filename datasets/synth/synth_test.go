@@ -139,6 +139,40 @@ func TestExistingFolder(t *testing.T) {
 	alone(t, out)
 }
 
+// TestLeftover: what a killed run left is removed by the next one to the same folder,
+// what another one writes is not.
+func TestLeftover(t *testing.T) {
+	parent := t.TempDir()
+	left, used, other := filepath.Join(parent, ".raw.partial-1"), filepath.Join(parent, ".raw.partial-2"), filepath.Join(parent, ".rawer.partial-3")
+	for _, dir := range []string{left, used, other} {
+		if err := os.MkdirAll(filepath.Join(dir, "a"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, err := os.Open(used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := hold(lock); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(t.Context(), registry(), Options{Out: filepath.Join(parent, "raw"), Rows: 2, Seed: 1}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != ".raw.partial-2 .rawer.partial-3 raw" {
+		t.Errorf("beside the download: %s", got)
+	}
+}
+
 func TestFaults(t *testing.T) {
 	broken := errors.New("broken")
 	cancelled, cancel := context.WithCancel(t.Context())
