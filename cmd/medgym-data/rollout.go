@@ -38,6 +38,7 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 			&cli.StringFlag{Name: "feedback", Value: schemas.FeedbackStopOnSuccess, Usage: "stop_on_success: a verdict after every submission; submit_once: the first submission is final, without one"},
 			&cli.IntFlag{Name: "turns", Value: 15, Usage: "replies in an attempt"},
 			&cli.DurationFlag{Name: "timeout", Value: 120 * time.Second, Usage: "run time of one program"},
+			&cli.IntFlag{Name: "observation-chars", Value: 8_000, Usage: "characters of each text that the agent is shown; longer ones are cut in the middle"},
 			&cli.StringFlag{Name: "shard", Usage: "only part i of n of the attempts, i/n with i from 0"},
 			&cli.DurationFlag{Name: "drain", Value: 20 * time.Second, Usage: "how long attempts in flight may go on after Ctrl-C"},
 		)...),
@@ -83,7 +84,7 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 	opts := rollout.Options{
 		Registry: registry, Sources: c.StringSlice("source"), Splits: c.StringSlice("split"), MaxTasks: c.Int("max-tasks"),
 		K: c.Int("attempts"), Seed: c.Uint64("seed"), Feedback: c.String("feedback"),
-		Limits:      rollout.Limits{Turns: c.Int("turns"), Execution: c.Duration("timeout")},
+		Limits:      rollout.Limits{Turns: c.Int("turns"), Execution: c.Duration("timeout"), Observation: c.Int("observation-chars")},
 		Concurrency: c.Int("concurrency"), Drain: c.Duration("drain"),
 		Sandbox: func(context.Context) (sandbox.Sandbox, error) { return openSandbox(c) },
 	}
@@ -98,6 +99,9 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 		opts.Policies, access.Endpoint = policies, &endpoint
 	default:
 		return opts, fmt.Errorf("--policy %q is not known; known: reference, openai", name)
+	}
+	if opts.Limits.Observation < 200 {
+		return opts, fmt.Errorf("--observation-chars is %d, must be at least 200", opts.Limits.Observation)
 	}
 	if opts.Limits.Turns < 1 || opts.Limits.Execution <= 0 {
 		return opts, errors.New("--turns and --timeout have to be above zero")

@@ -16,15 +16,18 @@ import (
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
 	"github.com/medgym-data/medgym-data/stages/internal/judge"
 	"github.com/medgym-data/medgym-data/stages/internal/tokens"
+	"github.com/medgym-data/medgym-data/stages/rollout/grounding"
+	"github.com/medgym-data/medgym-data/stages/rollout/show"
 )
 
 // Statuses of steps that ran nothing, beside the sandbox's own.
 const (
 	StepInvalid   = "invalid_reply" // error_type names the fault
-	StepRefused   = "refused"       // the task does not have the action
+	StepRefused   = "refused"       // the task does not have the action, or the run does not allow it
 	StepRepeated  = "repeated"      // the third time in a row: not run again
 	StepCut       = "reply_cut"     // the reply passed the output limit
 	StepTimeLimit = "time_limit"    // the attempt's time ended while it ran
+	StepExplained = "explained"     // debugging: the error that the agent named
 )
 
 // Reasons of outcomes that no grader gave.
@@ -56,10 +59,11 @@ func (e *infraError) Unwrap() error { return e.err }
 type agent struct {
 	task     schemas.Task
 	policy   Policy
-	open     func(context.Context) (*execute.Session, bool, error) // the sandbox, at the first action that needs it; whether code is wrapped
+	open     func(context.Context) (*execute.Session, error) // the sandbox, at the first action that needs it
 	judge    judge.Judge
 	limits   Limits
 	feedback string
+	installs bool // packages may be installed
 	counter  *tokens.Counter
 	prompt   *template.Template
 	seed     uint64
@@ -67,7 +71,7 @@ type agent struct {
 	log *slog.Logger
 
 	session  *execute.Session
-	wrapped  bool // the source makes a program of the agent's code
+	hider    show.Hider
 	messages []schemas.Message
 	row      *schemas.Trajectory
 	score    *float64
@@ -92,7 +96,7 @@ func (a *agent) play(ctx context.Context, row *schemas.Trajectory) error {
 			a.log.Warn("sandbox session not closed", "trajectory", row.TrajectoryID, "error", err)
 		}
 	}()
-	system, err := systemPrompt(a.prompt, a.task.Actions, a.limits, a.feedback)
+	system, err := systemPrompt(a.prompt, a.task.Actions, a.limits, a.feedback, a.installs)
 	if err != nil {
 		return err
 	}
@@ -183,7 +187,7 @@ func (a *agent) turn(ctx context.Context, turn int, prompt int64, reply Reply) (
 		a.end(schemas.OutcomeTokenLimit, reasonReply)
 		return "", nil
 	}
-	obs := &observation{budget: a.limits.Observation}
+	obs := &observation{budget: a.limits.Observation, limits: sandbox.Limits{Wall: a.limits.Execution}.Defaults()}
 	action, err := ParseReply(content)
 	if err != nil {
 		a.invalid(step, obs, err)
@@ -197,9 +201,17 @@ func (a *agent) turn(ctx context.Context, turn int, prompt int64, reply Reply) (
 	if left := a.limits.Turns - turn; a.row.Outcome == "" {
 		obs.line("replies left: %d", left)
 	}
-	step.Observation = obs.String()
+	step.Observation = a.hide(obs.String())
 	step.OutputTruncated = schemas.Ptr(obs.cut)
 	return step.Observation, nil
+}
+
+// hide takes out of a text where the session's files lie on the host.
+func (a *agent) hide(text string) string {
+	if a.session == nil {
+		return text
+	}
+	return a.hider.Text(text)
 }
 
 func (a *agent) count(reply Reply, prompt, completion int64) {
@@ -227,7 +239,7 @@ func (a *agent) invalid(step *schemas.Step, obs *observation, err error) {
 	if a.unreadable++; a.unreadable == inARow {
 		a.end(schemas.OutcomeParseFailure, fault.Fault)
 	}
-	obs.line("The reply is no action: %s. Reply with one JSON object: {\"action\": \"<name>\", \"params\": {…}}", shorten(fault.Detail, a.limits.Observation))
+	obs.line("The reply is no action: %s. Reply with one JSON object: {\"action\": \"<name>\", \"params\": {…}}", obs.short(fault.Detail, a.limits.Observation))
 }
 
 // act does what a reply asks for.
@@ -248,10 +260,17 @@ func (a *agent) act(ctx context.Context, turn int, step *schemas.Step, obs *obse
 		return nil
 	}
 	switch action.Name {
-	case schemas.ActionCodeExecution, schemas.ActionDebugging:
-		return a.python(ctx, turn, step, obs, action)
+	case schemas.ActionCodeExecution:
+		return a.python(ctx, turn, step, obs, action.Code)
+	case schemas.ActionDebugging:
+		return a.debug(ctx, turn, step, obs, action)
 	case schemas.ActionTerminal:
-		_, err := a.execute(ctx, turn, step, sandbox.Shell, action.Command, func(res sandbox.Result) { obs.execution(res, false, true) })
+		if !a.installs && installing.MatchString(action.Command) {
+			step.Status = StepRefused
+			obs.line("Not run. %s", grounding.Installs(false))
+			return nil
+		}
+		_, err := a.execute(ctx, turn, step, sandbox.Shell, action.Command, func(ex execute.Execution) { a.know(obs).shell(ex.Result, action.Command) })
 		return err
 	case schemas.ActionRequestInfo:
 		return a.requestInfo(ctx, turn, step, obs, action.Info)
@@ -260,17 +279,10 @@ func (a *agent) act(ctx context.Context, turn int, step *schemas.Step, obs *obse
 	}
 }
 
-// python runs a program. That of a code_execution may be a submission, that of
-// debugging never is.
-func (a *agent) python(ctx context.Context, turn int, step *schemas.Step, obs *observation, action Action) error {
-	debugging := action.Name == schemas.ActionDebugging
-	ex, err := a.execute(ctx, turn, step, sandbox.Python, action.Code, func(res sandbox.Result) {
-		obs.execution(res, a.wrapped, debugging)
-		if debugging && !a.wrapped {
-			obs.around(action.Code, res.ErrorLine)
-		}
-	})
-	if err != nil || debugging {
+// python runs a program, which may be a submission.
+func (a *agent) python(ctx context.Context, turn int, step *schemas.Step, obs *observation, code string) error {
+	ex, err := a.execute(ctx, turn, step, sandbox.Python, code, func(ex execute.Execution) { a.know(obs).program(ex, code, false) })
+	if err != nil {
 		return err
 	}
 	if !ex.Submits {
@@ -280,8 +292,36 @@ func (a *agent) python(ctx context.Context, turn int, step *schemas.Step, obs *o
 	return a.submit(ctx, step, obs, ex.Submission)
 }
 
+// debug explains the error that the agent names. Where it names none, the program is
+// run to see; that is never a submission.
+func (a *agent) debug(ctx context.Context, turn int, step *schemas.Step, obs *observation, action Action) error {
+	fault := grounding.Parse(action.Error)
+	if fault.Type == "" {
+		_, err := a.execute(ctx, turn, step, sandbox.Python, action.Code, func(ex execute.Execution) { a.know(obs).program(ex, action.Code, true) })
+		return err
+	}
+	step.Status = StepExplained
+	a.know(obs).fault(fault, action.Code, false, true)
+	known := obs.known
+	known.Code, known.Output = action.Code, action.Error
+	note := grounding.Explain(fault, known)
+	if note.Text == "" {
+		note.Text = "Nothing more is known about this kind of error: read the message, and print the values that the line uses."
+	}
+	obs.hint(note)
+	return nil
+}
+
+// know tells an observation what the session holds, once it is open.
+func (a *agent) know(obs *observation) *observation {
+	if a.session != nil {
+		obs.known.Files = a.session.Paths()
+	}
+	return obs
+}
+
 // execute runs code in the attempt's sandbox and fills the step.
-func (a *agent) execute(ctx context.Context, turn int, step *schemas.Step, language sandbox.Language, code string, observe func(sandbox.Result)) (execute.Execution, error) {
+func (a *agent) execute(ctx context.Context, turn int, step *schemas.Step, language sandbox.Language, code string, observe func(execute.Execution)) (execute.Execution, error) {
 	ex, err := a.run(ctx, turn, language, code)
 	if err != nil {
 		step.Status = StepTimeLimit // kept only where the attempt's time was the reason
@@ -291,7 +331,7 @@ func (a *agent) execute(ctx context.Context, turn int, step *schemas.Step, langu
 	step.Status, step.ErrorType = string(res.Status), res.ErrorType
 	step.ExitCode = schemas.Ptr(int32(res.ExitCode))
 	step.WallMS = schemas.Ptr(res.Wall.Milliseconds())
-	observe(res)
+	observe(ex)
 	return ex, nil
 }
 
@@ -311,9 +351,10 @@ func (a *agent) begin(ctx context.Context) (err error) {
 	if a.session != nil {
 		return nil
 	}
-	if a.session, a.wrapped, err = a.open(ctx); err != nil {
+	if a.session, err = a.open(ctx); err != nil {
 		return a.fault(ctx, "sandbox", err)
 	}
+	a.hider = show.Hide(a.session.Places())
 	return nil
 }
 

@@ -51,7 +51,7 @@ func python(ctx context.Context, _ *fake.Session, cmd sandbox.Command) (sandbox.
 	case "set":
 		return sandbox.Result{Status: sandbox.StatusOK, Stdout: []byte(rest + "\n"), Answer: json.RawMessage(rest)}, nil
 	case "raise":
-		return sandbox.Result{Status: sandbox.StatusError, ExitCode: 1, ErrorType: "ValueError", ErrorMessage: "no " + rest, ErrorLine: 1, Stderr: []byte("Traceback of ValueError\n")}, nil
+		return sandbox.Result{Status: sandbox.StatusError, ExitCode: 1, ErrorType: "ValueError", ErrorMessage: "no " + rest, ErrorLine: 1, Stderr: []byte("Traceback (most recent call last):\n  File \"<program>\", line 1, in <module>\n    raise luck\nValueError: no luck\n")}, nil
 	case "exit":
 		return sandbox.Result{Status: sandbox.StatusError, ExitCode: 3, Stderr: []byte("told why\n")}, nil
 	case "sleep":
@@ -124,9 +124,8 @@ func play(t *testing.T, feedback string, limits Limits, replies ...Reply) played
 	a := &agent{
 		task: task, policy: p.policy, judge: judge.Judge{Grader: grader{}, Runner: execute.Runner(p.box)},
 		limits: limits.defaults(), feedback: feedback, counter: counter, prompt: tmpl, seed: 5, log: slog.New(slog.DiscardHandler),
-		open: func(ctx context.Context) (*execute.Session, bool, error) {
-			s, err := execute.Open(ctx, p.box, "t", datasets.Session{}, sandbox.Limits{})
-			return s, false, err
+		open: func(ctx context.Context) (*execute.Session, error) {
+			return execute.Open(ctx, p.box, "t", datasets.Session{}, sandbox.Limits{})
 		},
 	}
 	p.row = newRow(task, 0, "run", feedback, schemas.Policy{Kind: "test"}, p.box.Info(), "1")
@@ -251,14 +250,14 @@ func TestInfraFaults(t *testing.T) {
 // What the agent is told: golden texts in miniature.
 func TestObservations(t *testing.T) {
 	p := play(t, schemas.FeedbackStopOnSuccess, Limits{Turns: 9, Observation: 80},
-		code("raise luck"), do(schemas.ActionDebugging, "code", "raise luck", "error_msg", "ValueError"), do(schemas.ActionTerminal, "cmd", "exit 3"),
+		code("raise luck"), do(schemas.ActionDebugging, "code", "raise luck", "error_msg", "ValueError: no luck (line 1)"), do(schemas.ActionTerminal, "cmd", "exit 3"),
 		code("print "+strings.Repeat("é", 100)), code("sleep"), code("set 2"), say("hm"), do(schemas.ActionRequestInfo, "data_path", "x", "info_type", "term"), code("set 1"))
 	want := []string{
-		"status: error\nerror: ValueError: no luck (line 1)\nNothing was submitted by this program.\nreplies left: 8",
-		"status: error\nerror: ValueError: no luck (line 1)\nstandard error:\nTraceback of ValueError\ncode near the fault:\n>    1  raise luck\nreplies left: 7",
+		"status: error\nerror: ValueError: no luck (line 1)\nyour code:\n->    1  raise luck\nNothing was submitted by this program.\nreplies left: 8",
+		"error: ValueError: no luck (line 1)\nyour code:\n->    1  raise luck\nhint: Nothing more is known about this kind of error: read the message, and print the values that the line uses.\nreplies left: 7",
 		"status: error\nexit code: 3\nstandard error:\ntold why\nreplies left: 6",
-		"status: ok\noutput:\n" + strings.Repeat("é", 30) + "\n[120 bytes left out]\n" + strings.Repeat("é", 10) + "\nNothing was submitted by this program.\nreplies left: 5",
-		"status: stopped: the time was over\nNothing was submitted by this program.\nreplies left: 4",
+		"status: ok\noutput:\n" + strings.Repeat("é", 40) + "\n[47 characters left out]\n" + strings.Repeat("é", 13) + "\nNothing was submitted by this program.\nreplies left: 5",
+		"status: stopped: it ran longer than the limit of 120 s\nhint: The program ran too long. Look for loops that never end and row-by-row work that a join, a merge or a vector operation can do; filter early, and try it on part of the data first.\nNothing was submitted by this program.\nreplies left: 4",
 		"status: ok\noutput:\n2\nverdict: not correct\nreplies left: 3",
 		"The reply is no action: the reply holds no whole JSON object with \"action\" and \"params\". Reply with one JSON object: {\"action\": \"<name>\", \"params\": {…}}\nreplies left: 2",
 		"There is no request_info in this task. Actions: code_execution, debugging, terminal\nreplies left: 1",
@@ -316,17 +315,5 @@ func TestUsage(t *testing.T) {
 	}
 	if got := *p.row.CompletionTokens; got < 60 || got > 120 || *p.row.CostUSD != 0.5 {
 		t.Errorf("completion tokens %d, cost %v", got, *p.row.CostUSD)
-	}
-}
-
-func TestShorten(t *testing.T) {
-	for _, text := range []string{"", "short", strings.Repeat("x", 101), strings.Repeat("é", 300), strings.Repeat("日本", 200), "\xff" + strings.Repeat("é", 300)} {
-		got := shorten(text, 100)
-		if len(got) > len(text) || len(text) <= 100 && got != text {
-			t.Errorf("%d bytes became %d", len(text), len(got))
-		}
-		if len(got) > 100+30 {
-			t.Errorf("%d bytes for a budget of 100", len(got))
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/rollout/show"
 )
 
 // infoProgram answers request_info inside the session's sandbox, where it can reach
@@ -50,16 +51,13 @@ func (a *agent) requestInfo(ctx context.Context, turn int, step *schemas.Step, o
 	step.WallMS = schemas.Ptr(res.Wall.Milliseconds())
 	obs.cut = obs.cut || res.Truncated
 	if res.Status != sandbox.StatusOK {
-		obs.line("The data could not be looked into; %s", statusWords[res.Status])
+		obs.line("The data could not be looked into: %s", obs.ended(res))
 		return nil
 	}
 	if slices.Contains([]string{`"refused"`, `"unreadable"`}, string(res.Answer)) {
 		step.Status, step.ErrorType = string(sandbox.StatusError), StepBadRequest
 	}
-	text := strings.TrimRight(string(res.Stdout), "\n")
-	short := shorten(text, obs.budget)
-	obs.cut = obs.cut || len(short) < len(text)
-	obs.line("%s", short)
+	obs.line("%s", obs.short(string(res.Stdout), obs.budget))
 	return nil
 }
 
@@ -67,7 +65,8 @@ func (a *agent) requestInfo(ctx context.Context, turn int, step *schemas.Step, o
 func (i Info) fault() string {
 	switch {
 	case !slices.Contains([]string{infoColumns, infoValues, infoTerm}, i.InfoType):
-		return fmt.Sprintf("There is no info_type %q. It is one of %s, %s, %s.", shorten(i.InfoType, 100), infoColumns, infoValues, infoTerm)
+		asked, _ := show.Cut(i.InfoType, 100)
+		return fmt.Sprintf("There is no info_type %q. It is one of %s, %s, %s.", asked, infoColumns, infoValues, infoTerm)
 	case i.InfoType == infoValues && strings.TrimSpace(i.KeyTerm) == "":
 		return "column_values needs the name of a column as keyterm."
 	case i.InfoType == infoTerm && strings.TrimSpace(i.KeyTerm) == "":

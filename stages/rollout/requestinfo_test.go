@@ -71,13 +71,12 @@ func inform(t *testing.T, box sandbox.Sandbox, session datasets.Session, limits 
 	}
 	limits.Turns = len(replies)
 	task := schemas.Task{TaskID: "s/test/1", Source: "s", Split: schemas.SplitTest, AccessTier: schemas.TierOpen, Instruction: "Find one.",
-		Actions: []string{schemas.ActionRequestInfo, schemas.ActionCodeExecution}}
+		Actions: []string{schemas.ActionRequestInfo, schemas.ActionCodeExecution, schemas.ActionDebugging, schemas.ActionTerminal}}
 	a := &agent{
 		task: task, policy: &talker{replies: replies}, judge: judge.Judge{Grader: grader{}}, limits: limits.defaults(), feedback: schemas.FeedbackStopOnSuccess,
 		counter: counter, prompt: tmpl, seed: 5, log: slog.New(slog.DiscardHandler),
-		open: func(ctx context.Context) (*execute.Session, bool, error) {
-			s, err := execute.Open(ctx, box, "t", session, sandbox.Limits{})
-			return s, false, err
+		open: func(ctx context.Context) (*execute.Session, error) {
+			return execute.Open(ctx, box, "t", session, sandbox.Limits{Wall: limits.Execution})
 		},
 	}
 	row := newRow(task, 0, "run", schemas.FeedbackStopOnSuccess, schemas.Policy{Kind: "test"}, box.Info(), "1")
@@ -174,7 +173,7 @@ func TestRequestInfoIsolated(t *testing.T) {
 	}
 	session := datasets.Session{Files: []datasets.File{{Path: "/data/wide.csv", Content: []byte(wide.String() + "last\n")}}}
 	row = inform(t, box, session, Limits{Observation: 500}, ask("wide.csv", infoColumns, ""))
-	if got := row.Steps[0]; len(got.Observation) > 700 || !schemas.Value(got.OutputTruncated) || !strings.Contains(got.Observation, "bytes left out") {
+	if got := row.Steps[0]; len(got.Observation) > 700 || !schemas.Value(got.OutputTruncated) || !strings.Contains(got.Observation, "characters left out") {
 		t.Errorf("%d bytes\n%s", len(got.Observation), got.Observation)
 	}
 	row = inform(t, box, datasets.Session{}, Limits{}, ask("x.db", infoColumns, ""))

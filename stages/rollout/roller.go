@@ -341,7 +341,7 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 	a := &agent{
 		task: u.task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback,
 		counter: r.counter, prompt: r.prompt, seed: seed, log: r.w.Log,
-		open: func(ctx context.Context) (*execute.Session, bool, error) {
+		open: func(ctx context.Context) (*execute.Session, error) {
 			return r.open(ctx, src, u.task, row.TrajectoryID)
 		},
 	}
@@ -352,14 +352,13 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 }
 
 // open furnishes and opens the sandbox session of an attempt.
-func (r *roller) open(ctx context.Context, src *source, task schemas.Task, name string) (*execute.Session, bool, error) {
+func (r *roller) open(ctx context.Context, src *source, task schemas.Task, name string) (*execute.Session, error) {
 	var furnished datasets.Session
 	if src.furnisher != nil {
 		var err error
 		if furnished, err = src.furnisher.Furnish(ctx, task, src.raw); err != nil {
-			return nil, false, &infraError{"session", err}
+			return nil, &infraError{"session", err}
 		}
 	}
-	session, err := execute.Open(ctx, r.box, name, furnished, sandbox.Limits{Wall: r.opts.Limits.Execution})
-	return session, furnished.Wrap != nil, err
+	return execute.Open(ctx, r.box, name, furnished, sandbox.Limits{Wall: r.opts.Limits.Execution})
 }

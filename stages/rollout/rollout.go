@@ -103,7 +103,7 @@ type Limits struct {
 	Attempt      time.Duration `json:"attempt_ns"`        // run time of the attempt: 40 min
 	PromptTokens int           `json:"prompt_tokens"`     // of the conversation before a reply: 32,768
 	ReplyTokens  int           `json:"reply_tokens"`      // 8,192
-	Observation  int           `json:"observation_bytes"` // each text in an observation: 8,000
+	Observation  int           `json:"observation_chars"` // each text in an observation: 8,000
 }
 
 const defaultTurns = 15
@@ -182,7 +182,7 @@ func Stage(opts Options) (pipeline.Stage, error) {
 	}
 	_, sends := opts.Policies.(Sender)
 	return pipeline.Stage{
-		Name: Name, Version: "1", Output: "trajectories", Inputs: inputs, Costly: true, Config: config,
+		Name: Name, Version: "2", Output: "trajectories", Inputs: inputs, Costly: true, Config: config,
 		Sources: config.Sources, Sends: sends,
 		Work: func(ctx context.Context, w *pipeline.Work) error {
 			r, err := newRoller(w, opts, config)

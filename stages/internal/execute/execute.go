@@ -77,8 +77,29 @@ func (s *Session) closeServices() {
 	}
 }
 
+// Paths are the files that the session was given, as programs name them.
+func (s *Session) Paths() []string {
+	var out []string
+	for _, f := range s.source.Files {
+		out = append(out, f.Path)
+	}
+	return out
+}
+
+// Places are the host's files that the session was given, and where programs find them.
+func (s *Session) Places() map[string]string {
+	out := map[string]string{}
+	for _, f := range s.source.Files {
+		if f.HostPath != "" {
+			out[f.HostPath] = f.Path
+		}
+	}
+	return out
+}
+
 // Execution is what a program did. Submits is only ever true for Python.
 type Execution struct {
+	Program    string // that ran: the code, as the source wrapped it
 	Result     sandbox.Result
 	Submission datasets.Submission
 	Submits    bool
@@ -99,7 +120,7 @@ func (s *Session) Run(ctx context.Context, language sandbox.Language, code strin
 	if err != nil {
 		return Execution{}, fault(ctx, "execute", err)
 	}
-	ex := Execution{Result: res, Submission: datasets.Submission{
+	ex := Execution{Program: cmd.Code, Result: res, Submission: datasets.Submission{
 		Code: code, Answer: plain(res.Answer), Captured: plains(res.Captured), Stdout: string(res.Stdout), Stderr: string(res.Stderr),
 		Records: records, Status: string(res.Status), Error: res.ErrorType,
 	}}
