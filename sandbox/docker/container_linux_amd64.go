@@ -21,8 +21,7 @@ import (
 
 const (
 	nobody     = "65534:65534"
-	startLimit = 2 * time.Minute  // to load the packages
-	grace      = 15 * time.Second // beyond an execution's limits until a container counts as hung
+	startLimit = 5 * time.Minute // to load the packages
 
 	// What the supervisor and the warm interpreters need beside a program's limits.
 	ownMemory    = 1 << 30

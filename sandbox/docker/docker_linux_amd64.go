@@ -375,7 +375,13 @@ func (b *Sandbox) controls() []sandbox.Control {
 	} else if !b.info.SwapLimit {
 		memory.Gap = "the engine does not count swap"
 	}
-	landlock := engine(b.hello.Scoped, "landlock", "a program's signals stay its own", "the kernel or the engine's profile lacks it; a filter of system calls does the same")
+	landlock := sandbox.Control{Name: "landlock", How: fmt.Sprintf("version %d, files and ports", b.hello.Landlock), Gap: "signals need version 6: a filter of system calls keeps them in"}
+	switch {
+	case b.hello.Landlock >= 6:
+		landlock = sandbox.Control{Name: "landlock", How: fmt.Sprintf("version %d, files, ports and signals", b.hello.Landlock)}
+	case b.hello.Landlock == 0:
+		landlock = sandbox.Control{Name: "landlock", Gap: "the kernel or the engine's filter of system calls lacks it"}
+	}
 	user := sandbox.Control{Name: "user", Gap: "the engine maps no users: dockerd --userns-remap=default does"}
 	if slices.Contains(b.info.SecurityOptions, "name=userns") || slices.Contains(b.info.SecurityOptions, "name=rootless") {
 		user = sandbox.Control{Name: "user", How: own}

@@ -266,7 +266,7 @@ func TestServices(t *testing.T) {
 		{"half closed", "import socket\nc = socket.create_connection(('localhost', 9000))\nc.sendall(bytes(1 << 20))\nc.shutdown(socket.SHUT_WR)\nanswer = c.recv(100).decode()", `"heard 1048576"`},
 		{"one does not read", "import socket, urllib.request as u\nc = socket.create_connection(('localhost', 8080))\nc.sendall(b'GET /large HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\nimport time; time.sleep(.3)\nanswer = u.urlopen('http://localhost:8080/y').read().decode()", `"/y0"`},
 		{"many", "import socket, urllib.request as u\nheld = [socket.create_connection(('localhost', 9000)) for _ in range(40)]\nanswer = u.urlopen('http://localhost:8080/z').read().decode()", `"/z0"`},
-		{"no other port", "import socket\ntry: socket.create_connection(('127.0.0.1', 8081))\nexcept OSError as e: answer = type(e).__name__", `"ConnectionRefusedError"`},
+		{"no other port", "import socket\ntry: socket.create_connection(('127.0.0.1', 8081))\nexcept OSError: answer = 'refused'", `"refused"`},
 		{"again", "import urllib.request as u\nanswer = u.urlopen('http://localhost:8080/x').read().decode()", `"/x0"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

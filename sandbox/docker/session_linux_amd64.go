@@ -78,7 +78,7 @@ func (s *session) exchange(ctx context.Context, run backend.Run) (backend.Reply,
 	c := s.cell
 	var reply backend.Reply
 	begun, running := time.Now(), false
-	limit := time.Duration(run.Wall*float64(time.Second)) + grace
+	limit := time.Duration(run.Wall*float64(time.Second)) + startLimit // packages may have to be loaded first
 	err := c.talk(context.WithoutCancel(ctx), limit, func() error {
 		if err := c.stream.send(run); err != nil {
 			return err

@@ -101,12 +101,12 @@ func (s *stream) receive() (frame, error) {
 // frame is what a container says: how it is, or what a connection of its program does.
 type frame struct {
 	backend.Reply
-	Conn    int    `json:"conn"`
-	Port    int    `json:"port"`
-	Bytes   int    `json:"bytes"`
-	Content []byte `json:"content"`
-	Version string `json:"version"` // of Python
-	Scoped  bool   `json:"scoped"`  // Landlock keeps signals from the warm interpreters
+	Conn     int    `json:"conn"`
+	Port     int    `json:"port"`
+	Bytes    int    `json:"bytes"`
+	Content  []byte `json:"content"`
+	Version  string `json:"version"`  // of Python
+	Landlock int    `json:"landlock"` // its version, 0 none
 }
 
 // linkFrame is what the host says of a connection of a program to a service. Both

@@ -28,8 +28,8 @@ import zygote
 from zygote import check, libc
 
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 4, 38, 22
-SYS_LANDLOCK_CREATE_RULESET, SYS_LANDLOCK_RESTRICT_SELF = 444, 446
-LANDLOCK_SCOPES = 3  # abstract Unix sockets and signals, from ABI 6 on
+LANDLOCK_SCOPES = 6  # the version from which it keeps signals within a domain
+AT_ONCE = 2  # tiers that are started with the container
 WINDOW = 1 << 18  # bytes of a connection that are under way in one direction
 MAX_CONNS = 64
 SCRATCH = ("/tmp", "/dev/shm")
@@ -64,23 +64,16 @@ class Stream:
 # --- the child -------------------------------------------------------------
 
 
-def landlock():
-    """Whether the kernel can keep signals within a domain."""
-    return libc.syscall(SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_ulong(0), ctypes.c_ulong(1)) >= 6
+def born(config, fds):
+    """Parts a child from the warm processes: its own /proc files become its again."""
+    libc.prctl(PR_SET_DUMPABLE, ctypes.c_ulong(1), 0, 0, 0)
+    zygote.child(config, fds)
 
 
-def part(req):
-    """Parts a child from the warm processes. Its own /proc files become its again."""
-    check(libc.prctl(PR_SET_DUMPABLE, ctypes.c_ulong(1), 0, 0, 0), "dumpable")
+def part(req, *_):
+    """Nothing is mounted here; what is kept from the program is named."""
     check(libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0), "no_new_privs")
-    scoped = landlock()
-    if scoped:
-        attributes = struct.pack("=QQQ", 0, 0, LANDLOCK_SCOPES)
-        ruleset = libc.syscall(SYS_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_ulong(len(attributes)), ctypes.c_ulong(0))
-        check(min(ruleset, 0), "landlock")
-        check(libc.syscall(SYS_LANDLOCK_RESTRICT_SELF, ctypes.c_long(ruleset), ctypes.c_ulong(0)), "landlock")
-        os.close(ruleset)
-    program = guard(req["keep"], scoped)
+    program = guard(req["keep"], req["scoped"])
     holder = ctypes.create_string_buffer(program, len(program))
     prog = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(holder))
     check(libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(2), prog, 0, 0), "seccomp")
@@ -377,10 +370,11 @@ class Watch(zygote.Watch):
             self.reap()
 
 
-def execute(req, config, control, tiers):
+def execute(req, config, control, warm):
+    tier = warm.tier(zygote.tier_of(req, config["tiers"]))
+    tiers = warm.tiers
+    req["keep"], req["scoped"] = [1] + [tier.pid for tier in tiers], config["landlock"] >= LANDLOCK_SCOPES
     relay = Relay(control, req["ports"])
-    req["keep"] = [1] + [tier.pid for tier in tiers]
-    tier = tiers[zygote.tier_of(req, config["tiers"])]
     reads, writes = [], []
     try:
         for _ in range(3):
@@ -416,8 +410,41 @@ def empty_scratch():
         os.waitpid(pid, 0)
 
 
-def alive(tiers):
-    return not any(select.select([t.control.sock], [], [], 0)[0] for t in tiers)
+class Warm:
+    """The warm processes. The last takes seconds to load what few programs import, and a
+    container serves one session: it is started when it is needed."""
+
+    def __init__(self, config, control):
+        self.config, self.control = config, control
+        self.tiers = self.start(AT_ONCE)
+
+    def start(self, count):
+        tiers = zygote.start_tiers(dict(self.config, tiers=self.config["tiers"][:count]), self.control)
+        if max([zygote.threads()] + [t.threads for t in tiers]) > 1:
+            raise OSError("a preloaded package started a thread")
+        return tiers
+
+    def tier(self, level):
+        if level >= len(self.tiers):
+            more = self.start(level + 1)
+            for tier in more[:len(self.tiers)]:
+                tier.control.sock.close()  # it ends
+                os.waitpid(tier.pid, 0)
+            self.tiers += more[len(self.tiers):]
+        return self.tiers[level]
+
+    def renew(self):
+        """Starts them again where one is dead."""
+        if not any(select.select([t.control.sock], [], [], 0)[0] for t in self.tiers):
+            return
+        for tier in self.tiers:
+            tier.control.sock.close()
+        try:
+            while True:
+                os.kill(-1, signal.SIGKILL)
+                os.waitpid(-1, 0)
+        except (ProcessLookupError, ChildProcessError):
+            self.tiers = self.start(AT_ONCE)
 
 
 def main():
@@ -425,39 +452,29 @@ def main():
     control = zygote.Control(Stream())
     config = control.receive()
     config["seccomp"] = base64.b64decode(config["seccomp"])
-    config["namespaces"], config["furnish"] = 0, part
+    # 1 asks for the version. Where the kernel or the engine's filter has none, it is -1.
+    config["landlock"] = max(0, libc.syscall(zygote.SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_ulong(0), ctypes.c_ulong(1)))
+    config["namespaces"], config["child"], config["furnish"] = 0, born, part
     zygote.site.setquit()
     zygote.site.sethelper()
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
-    tiers = zygote.start_tiers(config, control)
-    if max([zygote.threads()] + [t.threads for t in tiers]) > 1:
-        control.send({"op": "failed", "what": "a preloaded package started a thread"})
+    try:
+        warm = Warm(config, control)
+        empty_scratch()
+    except OSError as e:
+        control.send({"op": "failed", "what": str(e)})
         return
-    empty_scratch()
-    control.send({"op": "ready", "loaded": sum((t.loaded for t in tiers), []), "version": platform.python_version(),
-                  "scoped": landlock()})
+    control.send({"op": "ready", "loaded": sum((t.loaded for t in warm.tiers), []), "version": platform.python_version(),
+                  "landlock": config["landlock"]})
     while True:
         req = control.receive()
         if req["op"] != "run":
             continue  # of an execution that has ended by itself in the meantime
         try:
-            execute(req, config, control, tiers)
+            execute(req, config, control, warm)
         except OSError as e:
             control.send({"op": "failed", "what": str(e)})
-        if not alive(tiers):
-            tiers = restart(tiers, config, control)
-
-
-def restart(tiers, config, control):
-    for tier in tiers:
-        tier.control.sock.close()
-    while True:
-        try:
-            os.kill(-1, signal.SIGKILL)
-            os.waitpid(-1, 0)
-        except (ProcessLookupError, ChildProcessError):
-            break
-    return zygote.start_tiers(config, control)
+        warm.renew()
 
 
 if __name__ == "__main__":

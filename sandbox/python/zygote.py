@@ -711,7 +711,7 @@ def serve_tier(config, level, controls):
             try:
                 pid = clone(config.get("namespaces", NEW_NAMESPACES) | CLONE_PARENT)
                 if pid == 0:
-                    child(config, fds)
+                    config.get("child", child)(config, fds)
                 control.send({"pid": pid})
             except OSError as e:
                 control.send({"failed": str(e)})
