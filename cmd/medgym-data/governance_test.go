@@ -191,7 +191,8 @@ func TestGovernance(t *testing.T) {
 	p := newProgram(t)
 	raw, run := p.path("raw"), p.path("run")
 	p.must("synth", "--out", raw, "--rows", "4")
-	p.must("prepare", "--raw", raw, "--dir", run, "--gold-repeats", "1")
+	// The tasks that are drawn are of all categories: their programs fail, too.
+	p.must("prepare", "--raw", raw, "--dir", run, "--gold-repeats", "1", "--validate-tasks", "4")
 	rollout := []string{"rollout", "--dir", run, "-k", "2"}
 	p.refused(append(rollout, "--policy", "openai", "--model", "m", "--endpoint", "https://93.184.215.14/v1"), "https://93.184.215.14/v1 is an open endpoint", "rows of vault must not leave")
 	p.must(append(rollout, "--policy", "reference")...)
