@@ -23,6 +23,9 @@ import (
 // MIMIC-III's at least 60 have an answer other than 0. The databases are private
 // files in private folders, as prepare makes them.
 func TestRealQuestions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED with -short: thousands of queries, one after the other")
+	}
 	shared, box := datasettest.SharedData(t), runtest.Python(t)
 	for _, test := range []struct {
 		adapter datasets.Adapter
