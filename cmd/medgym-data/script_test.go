@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(python.FolderVariable, cache)
+			env.Setenv("MEDGYM_CONCURRENCY", "1") // scripts run beside each other
 			return nil
 		},
 		Condition: condition,
