@@ -30,8 +30,18 @@ type trial struct {
 
 const (
 	servicePort = 8080
-	counting    = "counting" // the trial whose answer is how often it has run in its session
+	counting    = "counting"          // the trial whose answer is how often it has run in its session
+	alone       = "nothing of others" // the one that sees what is there beside it
 )
+
+// visible is how many processes a program sees that is alone: in a container, its
+// supervisor and the warm interpreters too.
+func visible(backend string) int {
+	if backend == "docker" {
+		return 5
+	}
+	return 1
+}
 
 // small are the programs that agents write most.
 var small = []trial{
@@ -48,9 +58,9 @@ open('/session/n', 'w').write(str(answer))`},
 
 // rough are the others: what goes wrong, and what must not outlive its program.
 var rough = []trial{
-	{name: "nothing of others", weight: 10, want: sandbox.StatusOK, answer: `[["1"], [], []]`, code: `
+	{name: alone, weight: 10, want: sandbox.StatusOK, code: `
 import os
-answer = [[p for p in os.listdir('/proc') if p.isdigit()], os.listdir('/tmp'), os.listdir('/dev/shm')]`},
+answer = [sum(p.isdigit() for p in os.listdir('/proc')), os.listdir('/tmp'), os.listdir('/dev/shm')]`},
 	{name: "files", weight: 5, want: sandbox.StatusOK, answer: "2097152", code: `
 import os
 for place in ('/tmp/a', '/dev/shm/a', '/session/a'):
@@ -118,6 +128,7 @@ type agent struct {
 	rng     *rand.Rand
 	trials  []trial
 	counted int
+	visible int // processes, when no other program runs
 }
 
 // open opens a session with files and a service. The file private is its owner's
@@ -135,7 +146,7 @@ func open(ctx context.Context, box sandbox.Sandbox, name, private string, seed u
 	if err != nil {
 		return nil, err
 	}
-	return &agent{session: session, rng: rand.New(rand.NewPCG(seed, 0)), trials: trials}, nil
+	return &agent{session: session, rng: rand.New(rand.NewPCG(seed, 0)), trials: trials, visible: visible(box.Info().Backend)}, nil
 }
 
 // writePrivate makes a file as clinical data has them.
@@ -176,9 +187,12 @@ func (a *agent) step(ctx context.Context) (sandbox.Result, error) {
 		return r, fmt.Errorf("program %q: %w", t.name, err)
 	}
 	want := t.answer
-	if t.name == counting {
+	switch t.name {
+	case counting:
 		a.counted++
 		want = strconv.Itoa(a.counted)
+	case alone:
+		want = fmt.Sprintf("[%d, [], []]", a.visible)
 	}
 	if r.Status != t.want || want != string(r.Answer) {
 		return r, fmt.Errorf("program %q: status %s (want %s), answer %s (want %s): %s: %s %s",

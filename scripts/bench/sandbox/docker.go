@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/medgym-data/medgym-data/scripts/internal/lab"
 )
 
 // image is what scripts/build-image.sh builds for this environment.
@@ -34,6 +36,24 @@ func (b *bench) containerArgs() ([]string, error) {
 		args = append(args, "--env", v)
 	}
 	return args, nil
+}
+
+// bindContainers binds those of a pool to this process's cores: the engine starts them
+// on all.
+func bindContainers(ctx context.Context, backend string) error {
+	containers := lab.Containers(backend, os.Getpid())
+	if len(containers) == 0 {
+		return nil
+	}
+	cores, err := affinity()
+	if err != nil {
+		return err
+	}
+	args := append([]string{"update", "--cpuset-cpus", list(cores)}, containers...)
+	if out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("bind containers to cores %s: %w: %s", list(cores), err, strings.TrimSpace(string(out)))
+	}
+	return nil
 }
 
 func startDockerRun(ctx context.Context, b *bench, workers int) (crew, error) {

@@ -77,6 +77,9 @@ func sessionsOf(backend string) func(context.Context, *bench, int) (crew, error)
 			}
 			c.workers = append(c.workers, repeatedly(func(ctx context.Context, p program) error { return once(ctx, session, p) }))
 		}
+		if err := bindContainers(ctx, backend); err != nil {
+			return crew{}, errors.Join(err, box.Close())
+		}
 		return c, nil
 	}
 }
