@@ -103,17 +103,38 @@ func permitEndpoint(run *pipeline.Run, endpoint *governance.Endpoint, chosen []s
 	if endpoint == nil {
 		return nil
 	}
-	var used []governance.InUse
-	if _, err := run.Summary(ingest.Name, ingest.RecordsKey, &used); err != nil {
+	closed, err := closedSources(run, chosen)
+	if err != nil {
 		return err
 	}
-	var closed []string
+	return endpoint.Check(closed)
+}
+
+// permitPackages refuses an index of packages that programs over the closed rows of a
+// run must not ask. The stage asks again.
+func permitPackages(run *pipeline.Run, opts rollout.Options) error {
+	if opts.Packages == nil {
+		return nil
+	}
+	closed, err := closedSources(run, opts.Sources)
+	if err != nil {
+		return err
+	}
+	return opts.Packages.Permit(closed)
+}
+
+// closedSources are those of a run, of the chosen ones, that are not open.
+func closedSources(run *pipeline.Run, chosen []string) (closed []string, err error) {
+	var used []governance.InUse
+	if _, err := run.Summary(ingest.Name, ingest.RecordsKey, &used); err != nil {
+		return nil, err
+	}
 	for _, u := range used {
 		if len(chosen) == 0 || slices.Contains(chosen, u.Source) {
 			closed = append(closed, u.Source)
 		}
 	}
-	return endpoint.Check(closed)
+	return closed, nil
 }
 
 // permission is what doctor says about one source.

@@ -505,6 +505,7 @@ func TestEndpoints(t *testing.T) {
 		{[]string{"rollout", "--dir", run, "--policy", "openai", "--endpoint", model.URL}, exitUsage, "--model is required"},
 		{[]string{"rollout", "--dir", run, "--policy", "openai", "--model", "m", "--endpoint", "ftp://x"}, exitUsage, "--endpoint cannot be used"},
 		{[]string{"rollout", "--dir", run, "--policy", "openai", "--model", "m", "--endpoint", model.URL, "--attestation", attestation}, exitBadInput, "is an attestation for https://93.184.215.14/v1"},
+		{[]string{"rollout", "--dir", run, "--package-index", "https://93.184.215.14/simple"}, exitRefused, "the package index https://93.184.215.14/simple is not in a private network"},
 		{[]string{"doctor", "--endpoint", model.URL, "--attestation", p.path("none.yaml")}, exitBadInput, "cannot be read"},
 	} {
 		if code, out := p.run(tt.args...); code != tt.code || !strings.Contains(out, tt.want) {

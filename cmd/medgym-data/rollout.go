@@ -18,8 +18,10 @@ import (
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/pipeline/governance"
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/python"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/rollout"
+	"github.com/medgym-data/medgym-data/stages/rollout/wheels"
 )
 
 // rolloutCommand samples trajectories at the tasks of a run folder.
@@ -39,6 +41,8 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 			&cli.IntFlag{Name: "turns", Value: 15, Usage: "replies in an attempt"},
 			&cli.DurationFlag{Name: "timeout", Value: 120 * time.Second, Usage: "run time of one program"},
 			&cli.IntFlag{Name: "observation-chars", Value: 8_000, Usage: "characters of each text that the agent is shown; longer ones are cut in the middle"},
+			&cli.PathFlag{Name: "packages", Usage: "let programs install packages with pip from this folder of wheels; off unless it is named"},
+			&cli.StringFlag{Name: "package-index", Usage: "let programs install packages with pip from this one index, as https://pypi.org/simple; where rows are not open, a local one only"},
 			&cli.StringFlag{Name: "shard", Usage: "only part i of n of the attempts, i/n with i from 0"},
 			&cli.DurationFlag{Name: "drain", Value: 20 * time.Second, Usage: "how long attempts in flight may go on after Ctrl-C"},
 		)...),
@@ -60,6 +64,9 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 			}
 			defer func() { err = errors.Join(err, run.Close()) }()
 			if err := permitEndpoint(run, access.Endpoint, opts.Sources); err != nil {
+				return err
+			}
+			if err := permitPackages(run, opts); err != nil {
 				return err
 			}
 			opts.Validated = run.Done("validate") && !c.Bool("keep-quarantined")
@@ -107,6 +114,9 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 		return opts, errors.New("--turns and --timeout have to be above zero")
 	}
 	var err error
+	if opts.Packages, err = packagesOf(c); err != nil {
+		return opts, err
+	}
 	if opts.Subset, opts.SubsetFraction, err = subsetOf(c); err != nil {
 		return opts, err
 	}
@@ -114,6 +124,27 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 		return opts, err
 	}
 	return opts, nil
+}
+
+// packagesOf is where the flags let programs install packages from; nil for nowhere.
+func packagesOf(c *cli.Context) (*wheels.Source, error) {
+	dir, index := c.Path("packages"), c.String("package-index")
+	switch {
+	case dir != "" && index != "":
+		return nil, errors.New("--packages and --package-index exclude each other")
+	case dir != "":
+		return wheels.Folder(dir, python.Pins())
+	case index == "":
+		return nil, nil
+	}
+	endpoint, err := governance.ParseEndpoint(index)
+	if err != nil || endpoint.Socket != "" {
+		return nil, errors.Join(errors.New("--package-index is no address of an index, as https://pypi.org/simple"), err)
+	}
+	if endpoint, err = governance.Classify(c.Context, index, nil, nil); err != nil {
+		return nil, err
+	}
+	return wheels.Index(endpoint, python.Pins()), nil
 }
 
 // parseShard reads i/n; empty is the whole.

@@ -254,7 +254,7 @@ func build(ctx context.Context, env Environment, log io.Writer) (err error) {
 	steps := [][]string{
 		{"-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-deps", "--require-hashes",
 			"--root-user-action=ignore", "--target", site, "--requirement", requirements},
-		{"-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", site},
+		{"-m", "compileall", "-q", "-j", "0", "-s", site, "-p", "/opt/env", "--invalidation-mode", "unchecked-hash", site},
 	}
 	for i, args := range steps {
 		cmd := exec.CommandContext(ctx, env.Executable, append([]string{"-I"}, args...)...)
@@ -275,6 +275,9 @@ func build(ctx context.Context, env Environment, log io.Writer) (err error) {
 	if _, err := os.Stat(site); err != nil {
 		return fmt.Errorf("pip install: it made nothing: %w", err)
 	}
+	if err := commands(site); err != nil {
+		return err
+	}
 	text, err := json.MarshalIndent(env, "", "  ")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(work, marker), append(text, '\n'), 0o644)
@@ -290,6 +293,36 @@ func build(ctx context.Context, env Environment, log io.Writer) (err error) {
 		return err
 	}
 	return os.Rename(work, env.Dir)
+}
+
+// commands leaves one command of those that packages bring, pip: the others name this
+// machine's interpreter, which no program of the sandbox can start or shall know of.
+func commands(site string) error {
+	bin := filepath.Join(site, "bin")
+	if err := os.RemoveAll(bin); err != nil {
+		return err
+	}
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{"pip", "pip3"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\nexec python -m pip \"$@\"\n"), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Pins are the packages of the environment with their versions, as pip reads
+// constraints: numpy==1.26.4, one a line.
+func Pins() string {
+	var out strings.Builder
+	for line := range strings.Lines(string(lock)) {
+		if pin, _, ok := strings.Cut(line, " --hash="); ok && !strings.HasPrefix(line, "#") {
+			out.WriteString(pin + "\n")
+		}
+	}
+	return out.String()
 }
 
 // acquire takes a file lock, waiting for whoever holds it.

@@ -374,3 +374,30 @@ func TestTail(t *testing.T) {
 		}
 	}
 }
+
+// TestPins: pip reads them as constraints, one for each package of the lock.
+func TestPins(t *testing.T) {
+	pins := Pins()
+	if n := strings.Count(pins, "\n"); n != strings.Count(string(lock), "--hash=") || !strings.Contains(pins, "\nnumpy==1.26.4\n") || strings.Contains(pins, "hash") {
+		t.Errorf("%d pins:\n%s", n, pins)
+	}
+}
+
+// TestCommands: of what packages bring as commands pip alone is left, without the path
+// of this machine's interpreter.
+func TestCommands(t *testing.T) {
+	site := t.TempDir()
+	if err := os.Mkdir(filepath.Join(site, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(site, "bin", "f2py"), []byte("#!/home/ann/python\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := commands(site); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Join(site, "bin"))
+	if err != nil || len(entries) != 2 || entries[0].Name() != "pip" {
+		t.Errorf("%v, %v", entries, err)
+	}
+}

@@ -44,6 +44,7 @@ SYS_MOVE_MOUNT, AT_FDCWD, MOVE_MOUNT_F_EMPTY_PATH = 429, -100, 4
 PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 22, 24, 38
 MADV_COLLAPSE, HUGE = 25, 2 << 20
 TICK = 0.05
+INSTALLED = site.getusersitepackages()  # below /session: where pip puts packages
 
 libc = ctypes.PyDLL(None, use_errno=True)  # PyDLL: the lock stays held over a clone
 
@@ -232,6 +233,7 @@ def run_python(req):
     sys.modules["__main__"] = main
     sys.argv = [name]
     sys.path.insert(0, "")
+    sys.path.append(INSTALLED)
     try:
         for key, value in req["inject"].items():
             main.__dict__[key] = plain.read(value)

@@ -314,6 +314,7 @@ func (a *agent) debug(ctx context.Context, turn int, step *schemas.Step, obs *ob
 
 // know tells an observation what the session holds, once it is open.
 func (a *agent) know(obs *observation) *observation {
+	obs.known.Installs = a.installs
 	if a.session != nil {
 		obs.known.Files = a.session.Paths()
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 	"github.com/medgym-data/medgym-data/stages/rollout"
+	"github.com/medgym-data/medgym-data/stages/rollout/wheels"
 )
 
 // table is a resolver that knows names by heart; later answers come later.
@@ -60,6 +63,57 @@ func TestGuard(t *testing.T) {
 	}
 	if _, err := policies.New(schemas.Task{Source: runtest.Open, AccessTier: schemas.TierOpen}, 0, 1); err != nil {
 		t.Error(err)
+	}
+}
+
+// An index of packages outside the private network is for open rows alone. A folder is
+// for all, stands in the config and in the digest of the environment, and is a service
+// of every session; the agent is told.
+func TestPackages(t *testing.T) {
+	c := corpus(t, 1)
+	public, err := governance.Classify(t.Context(), "https://93.184.215.14/simple", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := options(c, c.Play(t))
+	opts.Packages = wheels.Index(public, "")
+	var refused *pipeline.PolicyError
+	if _, err := do(t, t.Context(), c.Folder(t), opts, nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), "could carry rows of closed") {
+		t.Errorf("%v", err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "greeting-1.0-py3-none-any.whl"), []byte("any"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	digests := map[string]bool{}
+	for _, with := range []bool{false, true} {
+		box := fake.New(c.Play(t))
+		opts := options(c, nil)
+		opts.Sandbox = func(context.Context) (sandbox.Sandbox, error) { return box, nil }
+		if with {
+			if opts.Packages, err = wheels.Folder(dir, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run := c.Folder(t)
+		mustDo(t, run, opts)
+		for _, row := range runtest.Rows(t, run) {
+			digests[row.Sandbox.EnvironmentDigest] = true
+			if told := strings.Contains(row.Messages[0].Content, "pip install"); told != with {
+				t.Errorf("packages %v: the prompt says %s", with, row.Messages[0].Content)
+			}
+		}
+		for _, session := range box.Sessions() {
+			if session.Spec.Name == "grading" {
+				continue
+			}
+			if given := len(session.Spec.Services) == 1 && session.Spec.Services[0].Port == wheels.Port; given != with {
+				t.Errorf("packages %v: %d services", with, len(session.Spec.Services))
+			}
+		}
+	}
+	if len(digests) != 2 {
+		t.Errorf("%d digests of two environments", len(digests))
 	}
 }
 

@@ -162,7 +162,8 @@ func TestRequestInfo(t *testing.T) {
 // program, and long answers are shortened.
 func TestRequestInfoIsolated(t *testing.T) {
 	box := runtest.Python(t)
-	trap := "import os\nfor name in ('sqlite3', 'csv', 'difflib', 'gzip', 'collections'):\n    open('/session/' + name + '.py', 'w').write('raise SystemExit(9)')\n"
+	trap := "import os, site\nfor folder in ('/session', site.getusersitepackages()):\n    os.makedirs(folder, exist_ok=True)\n" +
+		"    for name in ('sqlite3', 'csv', 'difflib', 'gzip', 'collections'):\n        open(folder + '/' + name + '.py', 'w').write('raise SystemExit(9)')\n"
 	row := inform(t, box, wards(t), Limits{}, code(trap), ask("wards.db/drugs", infoValues, "drug"))
 	if got := row.Steps[1]; got.Status != string(sandbox.StatusOK) || !strings.Contains(got.Observation, "aspirin (2)") {
 		t.Errorf("%s\n%s", got.Status, got.Observation)

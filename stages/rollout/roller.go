@@ -113,6 +113,11 @@ func (r *roller) work(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.opts.Packages != nil {
+		if err := r.opts.Packages.Permit(r.plan.closed()); err != nil {
+			return err
+		}
+	}
 	done, err := r.w.Journal().Keys(ctx)
 	if err != nil {
 		return err
@@ -329,7 +334,7 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 	seed := derive(r.opts.Seed, "attempt", u.task.TaskID, fmt.Sprint(u.attempt))
 	about := r.opts.Policies.About()
 	about.Seed = schemas.Ptr(int64(seed >> 1))
-	row := newRow(u.task, u.attempt, r.w.Run.ID(), r.opts.Feedback, about, r.box.Info(), src.spec.GraderVersion)
+	row := newRow(u.task, u.attempt, r.w.Run.ID(), r.opts.Feedback, about, r.info(), src.spec.GraderVersion)
 	row.TrajectoryID = fmt.Sprintf("%s#%d.%s", u.task.TaskID, u.attempt, r.tag)
 	policy, err := r.opts.Policies.New(u.task, u.attempt, seed)
 	if errors.Is(err, ErrNoPlay) {
@@ -339,7 +344,7 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 		return *row, &infraError{"policy", err}
 	}
 	a := &agent{
-		task: u.task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback,
+		task: u.task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback, installs: r.opts.Packages != nil,
 		counter: r.counter, prompt: r.prompt, seed: seed, log: r.w.Log,
 		open: func(ctx context.Context) (*execute.Session, error) {
 			return r.open(ctx, src, u.task, row.TrajectoryID)
@@ -351,6 +356,16 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 	return *row, err
 }
 
+// info is what runs: what programs may install is part of their environment.
+func (r *roller) info() sandbox.Info {
+	info := r.box.Info()
+	if r.opts.Packages != nil {
+		sum := sha256.Sum256([]byte(info.EnvironmentDigest + "\n" + r.opts.Packages.About()))
+		info.EnvironmentDigest = hex.EncodeToString(sum[:])
+	}
+	return info
+}
+
 // open furnishes and opens the sandbox session of an attempt.
 func (r *roller) open(ctx context.Context, src *source, task schemas.Task, name string) (*execute.Session, error) {
 	var furnished datasets.Session
@@ -359,6 +374,9 @@ func (r *roller) open(ctx context.Context, src *source, task schemas.Task, name 
 		if furnished, err = src.furnisher.Furnish(ctx, task, src.raw); err != nil {
 			return nil, &infraError{"session", err}
 		}
+	}
+	if r.opts.Packages != nil {
+		furnished.Services = append(slices.Clone(furnished.Services), r.opts.Packages.Service())
 	}
 	return execute.Open(ctx, r.box, name, furnished, sandbox.Limits{Wall: r.opts.Limits.Execution})
 }

@@ -45,6 +45,7 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/rawfiles"
 	"github.com/medgym-data/medgym-data/stages/internal/selection"
+	"github.com/medgym-data/medgym-data/stages/rollout/wheels"
 )
 
 // Name of the stage.
@@ -84,6 +85,9 @@ type Options struct {
 	// returns is closed at the end.
 	Sandbox     func(context.Context) (sandbox.Sandbox, error)
 	Concurrency int // attempts at a time; 0: one for each processor. No part of the config
+
+	// Packages may be installed by programs where it is not nil.
+	Packages *wheels.Source
 
 	// Shard i of Shards: the attempts that this run folder is for. 0 of 0: all.
 	Shard, Shards int
@@ -137,7 +141,8 @@ type Config struct {
 	Sources  []string       `json:"sources"`
 	Splits   []string       `json:"splits"`
 	MaxTasks int            `json:"max_tasks"`
-	Part     string         `json:"part,omitempty"` // subset and fraction, where it is not all
+	Part     string         `json:"part,omitempty"`     // subset and fraction, where it is not all
+	Packages string         `json:"packages,omitempty"` // where programs may install packages from
 	Shard    string         `json:"shard"`
 	Schema   int32          `json:"schema_version"`
 }
@@ -169,6 +174,9 @@ func Stage(opts Options) (pipeline.Stage, error) {
 	config := Config{
 		Policy: opts.Policies.About(), K: opts.K, Seed: opts.Seed, Feedback: opts.Feedback, Limits: opts.Limits,
 		Sources: sorted(opts.Sources), Splits: sorted(opts.Splits), MaxTasks: opts.MaxTasks, Part: part.Name(), Schema: schemas.Version,
+	}
+	if opts.Packages != nil {
+		config.Packages = opts.Packages.About()
 	}
 	if opts.Shards > 1 {
 		config.Shard = fmt.Sprintf("%d/%d", opts.Shard, opts.Shards)

@@ -4,7 +4,7 @@
 import sys
 
 # The working folder holds what the agent wrote: nothing is imported from there.
-sys.path = [p for p in sys.path if p not in ("", ".", "/session")]
+sys.path = [p for p in sys.path if p not in ("", ".") and not p.startswith("/session")]
 
 import csv
 import difflib
