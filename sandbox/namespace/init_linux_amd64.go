@@ -237,11 +237,10 @@ func buildRoot(p plan) (layout, error) {
 		"/proc/self/fd/1": "/dev/stdout", "/proc/self/fd/2": "/dev/stderr"} {
 		r.link(target, name)
 	}
-	for _, dir := range []string{"/dev/shm", "/session", "/workdir", "/data", "/proc", oldRoot} {
+	for _, dir := range []string{"/dev/shm", "/session", "/workdir", "/data", "/proc", "/.sessions", oldRoot} {
 		r.dir(dir, 0o755)
 	}
 	r.tmpfs("/tmp", "mode=1777,size=64m") // the zygote's own; each execution covers it
-	r.tmpfs("/.sessions", "mode=711,size=1m")
 	r.do("mount proc", unix.Mount("proc", r.path("/proc"), "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""))
 	if r.err != nil {
 		return layout{}, r.err

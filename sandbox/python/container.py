@@ -14,7 +14,6 @@ to the session's services goes over it too, within windows, so that it never blo
 import base64
 import ctypes
 import itertools
-import json
 import os
 import platform
 import resource
@@ -375,23 +374,13 @@ def execute(req, config, control, warm):
     tiers = warm.tiers
     req["keep"], req["scoped"] = [1] + [tier.pid for tier in tiers], config["landlock"] >= LANDLOCK_SCOPES
     relay = Relay(control, req["ports"])
-    reads, writes = [], []
+    reads = []
     try:
-        for _ in range(3):
-            r, w = os.pipe()
-            reads.append(r)
-            writes.append(w)
-        writes.append(os.memfd_create("request"))
-        with open(writes[3], "wb", closefd=False) as f:
-            f.write(json.dumps(req).encode())
-        os.lseek(writes[3], 0, os.SEEK_SET)
-        pid = tier.fork(writes)
-        while writes:
-            os.close(writes.pop())
+        pid = zygote.start(tier, req, [], reads)
         watch = Watch(req, pid, reads, control, tiers, tier.base_anon, relay)
         reply = watch.run()
     finally:
-        for fd in reads + writes:
+        for fd in reads:
             os.close(fd)
         relay.close()
     empty_scratch()
@@ -457,6 +446,7 @@ def main():
     config["namespaces"], config["child"], config["furnish"] = 0, born, part
     zygote.site.setquit()
     zygote.site.sethelper()
+    zygote.open_streams()
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
     try:
         warm = Warm(config, control)

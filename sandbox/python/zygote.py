@@ -18,10 +18,13 @@ import base64
 import builtins
 import ctypes
 import errno
+import fcntl
 import gc
 import json
 import linecache
+import marshal
 import os
+import random
 import re
 import resource
 import select
@@ -30,6 +33,7 @@ import site
 import socket
 import struct
 import sys
+import threading
 import time
 import traceback
 import types
@@ -38,9 +42,10 @@ import plain
 
 CLONE_PARENT, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x8000, 0x20000, 0x8000000, 0x20000000
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC = 1, 2, 4, 8, 32, 4096, 16384
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MNT_DETACH = 2
-SYS_MOVE_MOUNT, AT_FDCWD, MOVE_MOUNT_F_EMPTY_PATH = 429, -100, 4
+SYS_OPEN_TREE, SYS_MOVE_MOUNT, AT_FDCWD, MOVE_MOUNT_F_EMPTY_PATH = 428, 429, -100, 4
+OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE = 1, os.O_CLOEXEC, 0x8000
 PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 22, 24, 38
 MADV_COLLAPSE, HUGE = 25, 2 << 20
 TICK = 0.05
@@ -71,7 +76,7 @@ class Control:
 
     def receive_fds(self, count):
         """The descriptors that come with one byte."""
-        byte, fds, _, _ = socket.recv_fds(self.sock, 1, count)
+        byte, fds, _, _ = socket.recv_fds(self.sock, 1, count, socket.MSG_CMSG_CLOEXEC)
         if not byte:
             os._exit(0)
         return fds
@@ -115,20 +120,30 @@ NEW_NAMESPACES = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC
 # --- the child -------------------------------------------------------------
 
 
-def furnish(req):
-    """The file systems of one execution; other sessions go out of sight."""
+def give_way():
+    """Where memory runs out, programs go first."""
+    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    os.write(fd, b"1000")
+    os.close(fd)
+
+
+def furnish(req, mounts):
+    """The file systems of one execution: its own, and the session's, which come as mounts
+    that are attached nowhere. So no execution copies the mounts of other sessions."""
     # The processes alone: what else /proc shows is the machine's, and as the owner of
     # the cell an ordinary user could set the network's part of /proc/sys.
     mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid")
-    size = req["disk"]
-    scratch = "size=%d,nr_inodes=%d,mode=1777" % (size, req["inodes"])
+    scratch = "size=%d,nr_inodes=%d,mode=1777" % (req["disk"], req["inodes"])
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, scratch)
     mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, scratch)
-    own = "/.sessions/" + req["session"]
-    mount(own + "/session", "/session", None, MS_BIND)
-    for root in req.get("roots", ()):
-        mount(own + "/" + root, "/" + root, None, MS_BIND | MS_REC)
-    mount("tmpfs", "/.sessions", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "size=4k,mode=0")
+    for fd, name in zip(mounts, ["session"] + req.get("roots", [])):
+        attach(fd, "/" + name)
+
+
+def attach(fd, path):
+    """Puts a detached mount in its place."""
+    check(libc.syscall(SYS_MOVE_MOUNT, ctypes.c_long(fd), b"", ctypes.c_long(AT_FDCWD), path.encode(),
+                       ctypes.c_ulong(MOVE_MOUNT_F_EMPTY_PATH)), "mount " + path)
 
 
 def limit(kind, value):
@@ -148,9 +163,6 @@ def confine(req, config):
     uid = config["uid"]
     if uid:
         os.setgroups([])
-    for cap in range(64):
-        if libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(cap), 0, 0, 0) != 0:
-            break
     if uid:
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
@@ -159,10 +171,7 @@ def confine(req, config):
     check(libc.prctl(PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0), "no_new_privs")
     if config.get("landlock"):
         lock(config["landlock"], req["ports"])
-    program = config["seccomp"]
-    holder = ctypes.create_string_buffer(program, len(program))
-    prog = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(holder))
-    check(libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(2), prog, 0, 0), "seccomp")
+    check(libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(2), config["filter"], 0, 0), "seccomp")
 
 
 SYS_LANDLOCK_CREATE_RULESET, SYS_LANDLOCK_ADD_RULE, SYS_LANDLOCK_RESTRICT_SELF = 444, 445, 446
@@ -201,22 +210,18 @@ def landlock(call, *arguments):
     return result
 
 
-def plumb(out, err, res, request):
-    """Standard streams, the result pipe as fd 3 and the request as fd 4; nothing else
-    stays open."""
-    null = os.open("/dev/null", os.O_RDONLY)
-    high = [os.dup2(fd, 100 + n) for n, fd in enumerate((null, out, err, res, request))]
-    for n, fd in enumerate(high):
-        os.dup2(fd, n, inheritable=n < 3)
-    os.closerange(5, 4096)
-    sys.stdin = open(0, "r", encoding="utf-8", closefd=False)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+def plumb(fds):
+    """Standard streams, the result pipe as fd 3 and the request as fd 4; of the others,
+    which are mounts, the child's own numbers."""
+    # A tier keeps its own descriptors high, so that those of an execution come as 3, 4, ...
+    assert fds == list(range(3, 3 + len(fds)))
+    null = os.open("/dev/null", os.O_RDONLY)  # anew: flags and locks of an open file are shared
+    for n, fd in enumerate((null, 5, 6)):
+        os.dup2(fd, n)
+    return fds[4:]
 
 
 def reseed(seed):
-    import random
     random.seed(seed)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed(seed & 0xFFFFFFFF)
@@ -224,7 +229,6 @@ def reseed(seed):
 
 def run_python(req):
     """Runs the program as __main__. Returns the exit code and what to report."""
-    import threading
     report = {"error_type": "", "error_message": "", "error_line": 0, "captured": {}}
     code, name = req["code"], "<program>"
     linecache.cache[name] = (len(code), None, code.splitlines(True), name)
@@ -293,12 +297,11 @@ def child(config, fds):
     exit_code = 125
     try:
         os.setsid()  # out of the cell's process group, for kill(0) heeds no namespace
-        plumb(*fds)
-        with open(4, "rb") as f:
-            req = json.loads(f.read())
-        with open("/proc/self/oom_score_adj", "w") as f:
-            f.write("1000")  # where memory runs out, programs go first; afterwards it is read-only
-        config.get("furnish", furnish)(req)
+        mounts = plumb(fds)
+        req = marshal.loads(os.read(4, os.fstat(4).st_size))
+        give_way()  # afterwards /proc is read-only
+        config.get("furnish", furnish)(req, mounts)
+        os.closerange(4, 4096)
         confine(req, config)
         os.chdir("/session")
         os.umask(0o022)
@@ -343,7 +346,7 @@ class Watch:
         self.group = group
         self.req, self.pid, self.control, self.base_anon = req, pid, control, base_anon
         self.others = {"1"} | {str(t.pid) for t in tiers}  # processes that are not the program's
-        self.names = dict(zip(fds, ("stdout", "stderr", "result")))
+        self.names = dict(zip(fds, ("result", "stdout", "stderr")))
         # Captured texts are ASCII, and escaped once more at most twice as long.
         self.caps = {"stdout": req["output"], "stderr": req["output"], "result": req["capture_bytes"] * 2 + (1 << 20)}
         self.data = {"stdout": bytearray(), "stderr": bytearray(), "result": bytearray()}
@@ -546,6 +549,22 @@ def listen(port):
             time.sleep(0.01)
 
 
+def memory_file(data):
+    fd = os.memfd_create("request")
+    while data:
+        data = data[os.write(fd, data):]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def detached(path):
+    """A copy of the mounts at a place, attached nowhere."""
+    fd = libc.syscall(SYS_OPEN_TREE, ctypes.c_long(AT_FDCWD), path.encode(),
+                      ctypes.c_ulong(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE))
+    check(min(fd, 0), "copy the mounts at " + path)
+    return fd
+
+
 def execute(req, config, control, tiers, group):
     listeners = []
     try:
@@ -556,19 +575,11 @@ def execute(req, config, control, tiers, group):
         for s in listeners:
             s.close()
     tier = tiers[tier_of(req, config["tiers"])]
-    reads, writes = [], []
+    reads, mounts = [], []
     try:
-        for _ in range(3):
-            r, w = os.pipe()
-            reads.append(r)
-            writes.append(w)
-        writes.append(os.memfd_create("request"))
-        with open(writes[3], "wb", closefd=False) as f:
-            f.write(json.dumps(req).encode())
-        os.lseek(writes[3], 0, os.SEEK_SET)
-        pid = tier.fork(writes)
-        while writes:
-            os.close(writes.pop())
+        for name in ["session"] + req.get("roots", []):
+            mounts.append(detached("/.sessions/%s/%s" % (req["session"], name)))
+        pid = start(tier, req, mounts, reads)
         watch = Watch(req, pid, reads, control, tiers, tier.base_anon, group)
         try:
             reply = watch.run()
@@ -577,9 +588,24 @@ def execute(req, config, control, tiers, group):
             os.waitpid(pid, 0)
             raise
     finally:
-        for fd in reads + writes:
+        for fd in reads + mounts:
             os.close(fd)
     control.send(reply, streams=watch.data.values())
+
+
+def start(tier, req, mounts, reads):
+    """Forks a program. reads becomes the ends of the pipes that it writes to."""
+    theirs = []
+    try:
+        for _ in range(3):
+            r, w = os.pipe()
+            reads.append(r)
+            theirs.append(w)
+        theirs.insert(1, memory_file(marshal.dumps(req)))
+        return tier.fork(theirs + mounts)
+    finally:
+        for fd in theirs:
+            os.close(fd)
 
 
 # --- sessions --------------------------------------------------------------
@@ -628,8 +654,7 @@ def place(f, path, arriving):
         return
     fd = next(arriving)
     try:
-        check(libc.syscall(SYS_MOVE_MOUNT, ctypes.c_long(fd), b"", ctypes.c_long(AT_FDCWD), path.encode(),
-                           ctypes.c_ulong(MOVE_MOUNT_F_EMPTY_PATH)), "mount " + f["path"])
+        attach(fd, path)
     finally:
         os.close(fd)
 
@@ -677,12 +702,12 @@ class Tier:
         self.threads, self.loaded = ready["threads"], ready["loaded"]
 
     def fork(self, fds):
-        """Starts a child with the ends of its pipes and its request."""
+        """Starts a child with its result pipe, its request, its output and its mounts."""
         socket.send_fds(self.control.sock, [b"f"], fds)
-        forked = self.control.receive()
-        if "failed" in forked:
-            raise OSError(forked["failed"])
-        return forked["pid"]
+        (pid,) = struct.unpack("=i", self.control._exactly(4))
+        if pid < 0:
+            raise OSError(-pid, "clone: " + os.strerror(-pid))
+        return pid
 
 
 def start_tiers(config, control):
@@ -698,42 +723,63 @@ def start_tiers(config, control):
     return [Tier(ours) for ours, _ in pairs]
 
 
-def serve_tier(config, level, controls):
+def serve_tier(config, level, controls, held=()):
     try:
-        loaded = warm(config, config["tiers"][level])
+        held = [held, reserve(RESERVE[min(level, len(RESERVE) - 1)])]
+        loaded = load(config["tiers"][level])
         if level + 1 < len(controls) and clone(CLONE_PARENT) == 0:
-            serve_tier(config, level + 1, controls)
-        control = controls[level]
-        for other in controls:
-            if other is not control:
-                other.sock.close()  # that tier's death must show
+            serve_tier(config, level + 1, controls, held)
+        held.clear()
+        settle(config)
+        control = Control(socket.socket(fileno=fcntl.fcntl(controls[level].sock, fcntl.F_DUPFD_CLOEXEC, 100)))
+        for each in controls:
+            each.sock.close()  # another tier's death must show
+        drop_bounding_set()
+        config["filter"] = seccomp_program(config["seccomp"])
         control.send({"pid": os.getpid(), "base_anon": config["base_anon"], "threads": threads(), "loaded": loaded})
         while True:
-            fds = control.receive_fds(4)
+            fds = control.receive_fds(16)
             try:
                 pid = clone(config.get("namespaces", NEW_NAMESPACES) | CLONE_PARENT)
                 if pid == 0:
                     config.get("child", child)(config, fds)
-                control.send({"pid": pid})
             except OSError as e:
-                control.send({"failed": str(e)})
+                pid = -e.errno
+            control.sock.send(struct.pack("=i", pid))
             for fd in fds:
                 os.close(fd)
     finally:
         os._exit(1)
 
 
-def warm(config, names):
-    held = reserve(RESERVE) if "pandas" in names else []
+def drop_bounding_set():
+    """What no program may gain is taken from the tier already: it has no use for it."""
+    for cap in range(64):
+        if libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(cap), 0, 0, 0) != 0:
+            break
+
+
+def seccomp_program(filter):
+    """A struct sock_fprog, which points to the filter."""
+    global seccomp_filter  # it must live as long
+    seccomp_filter = ctypes.create_string_buffer(filter, len(filter))
+    return struct.pack("=HxxxxxxQ", len(filter) // 8, ctypes.addressof(seccomp_filter))
+
+
+def load(names):
     loaded = preload(names)
     for name in loaded:
         rehearse(REHEARSALS.get(name, ""))
-    del held
+    return loaded
+
+
+def settle(config):
+    """Makes this process cheap to fork."""
+    reseed(0)
     gc.collect()
     gc.freeze()
     use_huge_pages()
     config["base_vm"], config["base_anon"] = vm_size(), resident("self")
-    return loaded
 
 
 def preload(names):
@@ -765,7 +811,7 @@ def rehearse(program):
     exec(compile(program, "<rehearsal>", "exec"), {"plain": plain})
 
 
-RESERVE = 30  # MiB, about what the objects of pandas take
+RESERVE = 32, 0, 64  # MiB, about what the objects of a tier and the next take
 
 
 def reserve(size):
@@ -802,6 +848,14 @@ def threads():
                 return int(line.split()[1])
 
 
+def open_streams():
+    """Standard streams as programs get them: each has its own behind the numbers."""
+    sys.stdin = open(0, "r", encoding="utf-8", closefd=False)
+    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+
+
 def main():
     control = Control(socket.socket(fileno=3))
     config = control.receive()
@@ -809,9 +863,13 @@ def main():
     site.setquit()  # -S leaves out exit() and quit(), which programs use
     site.sethelper()
     sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
+    open_streams()
     tiers = start_tiers(config, control)
     watched = list(arrivals(control, config.get("watched", 0)))  # not before: tiers need none of it
     group = Group(config["cgroup"], watched) if watched else None
+    # Sessions are mounted where the tiers, and what is forked from them, do not see them.
+    check(libc.unshare(CLONE_NEWNS), "unshare the mounts")
+    mount("tmpfs", "/.sessions", "tmpfs", MS_NOSUID | MS_NODEV, "mode=700,size=1m")
     if max([threads()] + [t.threads for t in tiers]) > 1:
         control.send({"op": "failed", "what": "a preloaded package started a thread"})
         return
