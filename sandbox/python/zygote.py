@@ -733,7 +733,8 @@ def serve_tier(config, level, controls, held=()):
         settle(config)
         control = Control(socket.socket(fileno=fcntl.fcntl(controls[level].sock, fcntl.F_DUPFD_CLOEXEC, 100)))
         for each in controls:
-            each.sock.close()  # another tier's death must show
+            each.sock.detach()
+        os.closerange(3, 100)  # another tier's death must show, and what comes be numbered from 3
         drop_bounding_set()
         config["filter"] = seccomp_program(config["seccomp"])
         control.send({"pid": os.getpid(), "base_anon": config["base_anon"], "threads": threads(), "loaded": loaded})
