@@ -26,8 +26,7 @@ import (
 const (
 	label     = "org.medgym-data.sandbox" // on every container: who made it
 	lockLabel = "org.medgym-data.lock"    // on the image: the digest of its lock file
-	gvisor    = "runsc"
-	oldest    = "1.41" // API version
+	oldest    = "1.41"                    // API version
 )
 
 // Image is the name of the image that this program needs.
@@ -36,7 +35,7 @@ func Image() string { return "medgym-sandbox:" + python.Lock()[:12] }
 // Options size a sandbox.
 type Options struct {
 	Warm    int    // containers that wait for a session; default one a core
-	Runtime string // of the engine; default runsc where it is installed
+	Runtime string // of the engine; default the engine's own
 	Log     *slog.Logger
 }
 
@@ -140,8 +139,8 @@ func (b *Sandbox) connect(ctx context.Context) (err error) {
 	if version := b.engine.ClientVersion(); older(version, oldest) {
 		return fmt.Errorf("the Docker engine speaks API %s, and %s is needed: install Docker 20.10 or newer", version, oldest)
 	}
-	if _, there := b.info.Runtimes[gvisor]; there && b.runtime == "" {
-		b.runtime = gvisor
+	if _, there := b.info.Runtimes[b.runtime]; !there && b.runtime != "" {
+		return fmt.Errorf("the Docker engine has no runtime %s: name it in daemon.json", b.runtime)
 	}
 	image, err := b.engine.ImageInspect(ctx, b.image)
 	switch {
