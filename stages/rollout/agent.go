@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"text/template"
@@ -63,7 +64,8 @@ type agent struct {
 	judge    judge.Judge
 	limits   Limits
 	feedback string
-	installs bool // packages may be installed
+	installs bool              // packages may be installed
+	places   map[string]string // of the host that programs may come to know, and what they are called inside
 	counter  *tokens.Counter
 	prompt   *template.Template
 	seed     uint64
@@ -355,7 +357,9 @@ func (a *agent) begin(ctx context.Context) (err error) {
 	if a.session, err = a.open(ctx); err != nil {
 		return a.fault(ctx, "sandbox", err)
 	}
-	a.hider = show.Hide(a.session.Places())
+	places := a.session.Places()
+	maps.Copy(places, a.places)
+	a.hider = show.Hide(places)
 	return nil
 }
 

@@ -42,7 +42,7 @@ func TestRealObservations(t *testing.T) {
 		{code("import time\ntime.sleep(60)\n"), []string{"status: stopped: it ran longer than the limit of 3 s\nhint: The program ran too long."}, ""},
 		{code("while True: print('x' * 1000)\n"), []string{"status: stopped: it printed more than the limit of 1 MiB\nhint: ", "characters left out]"}, ""},
 		{code("import sys\nsys.stdout.buffer.write(b'\\x1b[31mred\\x1b[0m \\x00\\x07\\xff \\xed\\xa0\\x80 50%\\r100%\\n')\nprint('\\ud800')\n"), []string{"output:\nred ", "\n100%\n"}, ""},
-		{code("print(open('/proc/self/mountinfo').read())\n"), []string{"/data/wards.db"}, ""},
+		{code("print(open('/proc/self/mountinfo').read())\n"), []string{"/data/wards.db", " /opt/env /opt/env "}, "env-"},
 		{code("import numpy as np\nx = np.array([1, 0]) / np.array([0, 0])\nprint(x)\n"), []string{"status: ok\nhint: The calculation met zero, missing or too large values", "RuntimeWarning: divide by zero"}, ""},
 		{command("echo out; echo err >&2; exit 3"), []string{"status: error\nexit code: 3\noutput:\nout\nstandard error:\nerr\n"}, "hint"},
 		{command("no_such_tool"), []string{"exit code: 127\nhint: There is no such command here.", "not found"}, ""},

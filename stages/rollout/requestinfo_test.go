@@ -16,6 +16,7 @@ import (
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/sandbox"
+	pyenv "github.com/medgym-data/medgym-data/sandbox/python"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
 	"github.com/medgym-data/medgym-data/stages/internal/judge"
@@ -72,8 +73,13 @@ func inform(t *testing.T, box sandbox.Sandbox, session datasets.Session, limits 
 	limits.Turns = len(replies)
 	task := schemas.Task{TaskID: "s/test/1", Source: "s", Split: schemas.SplitTest, AccessTier: schemas.TierOpen, Instruction: "Find one.",
 		Actions: []string{schemas.ActionRequestInfo, schemas.ActionCodeExecution, schemas.ActionDebugging, schemas.ActionTerminal}}
+	env, err := pyenv.Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	a := &agent{
-		task: task, policy: &talker{replies: replies}, judge: judge.Judge{Grader: grader{}}, limits: limits.defaults(), feedback: schemas.FeedbackStopOnSuccess,
+		places: environmentPlaces(env),
+		task:   task, policy: &talker{replies: replies}, judge: judge.Judge{Grader: grader{}}, limits: limits.defaults(), feedback: schemas.FeedbackStopOnSuccess,
 		counter: counter, prompt: tmpl, seed: 5, log: slog.New(slog.DiscardHandler),
 		open: func(ctx context.Context) (*execute.Session, error) {
 			return execute.Open(ctx, box, "t", session, sandbox.Limits{Wall: limits.Execution})

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"text/template"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/sandbox"
+	pyenv "github.com/medgym-data/medgym-data/sandbox/python"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
 	"github.com/medgym-data/medgym-data/stages/internal/judge"
@@ -38,6 +40,7 @@ type roller struct {
 	plan    *plan
 	sources map[string]*source
 	box     sandbox.Sandbox
+	places  map[string]string // where the Python environment lies on the host, and inside
 	meter   pipeline.Meter
 
 	mu       sync.Mutex
@@ -141,6 +144,9 @@ func (r *roller) sample(ctx context.Context, tasks string, done map[string]bool)
 		return fmt.Errorf("open sandbox: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.box.Close()) }()
+	if env, err := pyenv.Find(ctx); err == nil { // a sandbox may have another
+		r.places = environmentPlaces(env)
+	}
 	if err := r.openSources(); err != nil {
 		return err
 	}
@@ -344,7 +350,7 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 		return *row, &infraError{"policy", err}
 	}
 	a := &agent{
-		task: u.task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback, installs: r.opts.Packages != nil,
+		task: u.task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback, installs: r.opts.Packages != nil, places: r.places,
 		counter: r.counter, prompt: r.prompt, seed: seed, log: r.w.Log,
 		open: func(ctx context.Context) (*execute.Session, error) {
 			return r.open(ctx, src, u.task, row.TrajectoryID)
@@ -354,6 +360,15 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 	err = a.play(ctx, row)
 	row.WallS = schemas.Ptr(time.Since(begun).Seconds())
 	return *row, err
+}
+
+// environmentPlaces are folders of the host that the kernel names to programs.
+func environmentPlaces(env pyenv.Environment) map[string]string {
+	places := map[string]string{env.Site(): "/opt/env"}
+	if !strings.HasPrefix(env.Prefix, "/usr") { // that is the same inside
+		places[env.Prefix] = "/opt/python"
+	}
+	return places
 }
 
 // info is what runs: what programs may install is part of their environment.
