@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(python.FolderVariable, cache)
 			env.Setenv("MEDGYM_CONCURRENCY", "1") // scripts run beside each other
+			env.Setenv("CACHE", cache)
 			return nil
 		},
 		Condition: condition,

@@ -176,17 +176,18 @@ func (s *Sandbox) attributes() *syscall.SysProcAttr {
 	}
 }
 
-// unavailable explains why no user namespace could be made.
+// unavailable explains why no user namespace could be made. It does not wrap the
+// system's error, which has a meaning elsewhere: no space left means a full disk.
 func unavailable(err error) error {
 	do := ""
 	switch {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
-		do = ": user namespaces are switched off for this user: sysctl kernel.apparmor_restrict_unprivileged_userns=0" +
+		do = ": user namespaces are switched off for this user (or this is a chroot): sysctl kernel.apparmor_restrict_unprivileged_userns=0" +
 			" (Ubuntu 24.04) or kernel.unprivileged_userns_clone=1 (older Debian) turns them on"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EUSERS):
-		do = ": raise the limit: sysctl user.max_user_namespaces=10000"
+		return fmt.Errorf("%w: user namespaces are switched off, or there are as many as there may be: sysctl user.max_user_namespaces=10000 raises the limit", sandbox.ErrUnavailable)
 	}
-	return fmt.Errorf("%w: make a user namespace: %w%s", sandbox.ErrUnavailable, err, do)
+	return fmt.Errorf("%w: make a user namespace: %v%s", sandbox.ErrUnavailable, err, do)
 }
 
 // talk runs f, which sends to the cell and receives from it, within a time limit.

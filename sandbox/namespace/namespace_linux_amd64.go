@@ -75,7 +75,7 @@ func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	if os.Getuid() == 0 {
+	if os.Getuid() == 0 && mapped(nobody) {
 		s.uid = nobody
 	}
 	s.files = &hostFiles{spawn: s.spawn, uid: s.uid}
@@ -103,6 +103,22 @@ func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
 	s.info = sandbox.Info{Backend: "namespace", EnvironmentDigest: s.env.Digest(), Controls: s.controls()}
 	s.kept = s.info.Enforced()
 	return s, nil
+}
+
+// mapped says whether there is a user of that id in our own user namespace, which may be
+// one that was made for a root of nothing but itself.
+func mapped(id int) bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		var inside, outside, count int
+		if _, err := fmt.Sscan(line, &inside, &outside, &count); err == nil && inside <= id && id-inside < count {
+			return true
+		}
+	}
+	return false
 }
 
 // cell is the slot's cell, with so many more sessions counted in it. It starts one
