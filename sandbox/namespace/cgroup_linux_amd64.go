@@ -40,7 +40,10 @@ type groups struct {
 	made int
 }
 
-const groupPrefix = "medgym-sandbox-"
+const (
+	groupPrefix = "medgym-sandbox-"
+	leafPrefix  = "medgym-self-" // where we move ourselves, if we have to
+)
 
 // kernelShare is what a program's executions may hold beside its memory limit: page
 // tables, mounts, sockets, and copies of inherited pages.
@@ -161,6 +164,9 @@ func unified() (*groups, error) {
 // leaf of it.
 func divide(h hierarchy) (base string, undo func(), err error) {
 	own := h.dir()
+	if strings.HasPrefix(filepath.Base(own), leafPrefix) {
+		return filepath.Dir(own), func() {}, nil // divided before, for another sandbox of this process
+	}
 	has := words(filepath.Join(own, "cgroup.controllers"))
 	if !slices.Contains(has, "memory") || !slices.Contains(has, "pids") {
 		return "", nil, fmt.Errorf("%w: the memory and pids controllers are not given to %s", errNoHierarchy, own)
@@ -168,7 +174,7 @@ func divide(h hierarchy) (base string, undo func(), err error) {
 	if enable(own) == nil {
 		return own, func() {}, nil
 	}
-	if leaf, err := os.MkdirTemp(own, groupPrefix+"self-"); err == nil {
+	if leaf, err := os.MkdirTemp(own, leafPrefix); err == nil {
 		pid := strconv.Itoa(os.Getpid())
 		back := func() {
 			_ = put(filepath.Join(own, "cgroup.subtree_control"), "-memory -pids") // refused while others use it
@@ -279,6 +285,13 @@ func claim(base string) (string, *os.File, error) {
 		if lease, err := lock(dir); err == nil {
 			_ = errors.Join(removeGroups(dir), lease.Close()) // the next one tries again
 		}
+	}
+	leaves, err := filepath.Glob(filepath.Join(base, leafPrefix+"*"))
+	if err != nil {
+		return "", nil, err
+	}
+	for _, leaf := range leaves {
+		_ = os.Remove(leaf) // refused where a process is in it
 	}
 	for range 10 {
 		dir, err := os.MkdirTemp(base, groupPrefix+strconv.Itoa(os.Getpid())+"-")
