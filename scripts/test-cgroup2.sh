@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The sandbox's tests under cgroup v2 alone and an older kernel, in a virtual machine: Debian's
 # cloud kernel under QEMU, with what the tests need of this system on a disk. It runs
-# them as root and as an ordinary user to whom a cgroup was given.
+# them as root and as an ordinary user to whom a cgroup was given, in about 15 minutes.
 #   scripts/test-cgroup2.sh ['TestCgroup|TestSuite']
 # Needs root (to read everything) and, from Debian: qemu-system-x86 busybox-static cpio kmod e2fsprogs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests="${1:-TestCgroup|TestLandlock|TestHostFiles|TestInfo}"
+tests="${1:-TestCgroup|TestHostFiles}"
 for tool in qemu-system-x86_64 busybox cpio depmod mke2fs; do
 	command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install qemu-system-x86 busybox-static cpio kmod e2fsprogs" >&2; exit 1; }
 done
@@ -40,7 +40,7 @@ fi
 go test -c -o "$tree/opt/suite" ./sandbox/namespace
 cat >"$tree/opt/run" <<EOF
 #!/bin/bash
-export PATH=/usr/bin HOME=/root MEDGYM_PYTHON=/usr/bin/python3.11 MEDGYM_ENV=/opt/env TMPDIR=/var/tmp CI=true
+export PATH=/usr/bin HOME=/root MEDGYM_PYTHON=/usr/bin/python3.11 MEDGYM_ENV=/opt/env TMPDIR=/var/tmp
 mount -t proc proc /proc && mount -t sysfs sys /sys && mount -t devtmpfs dev /dev && mkdir -p /dev/shm && mount -t tmpfs shm /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 cd /var/tmp
