@@ -314,6 +314,7 @@ def child(config, fds):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if req["language"] == "shell":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            os.write(3, b"\n")  # the shell inherits it, and may not speak of the setup
             try:
                 os.execve("/bin/sh", ["sh", "-c", req["code"]], dict(os.environ))
             except (OSError, ValueError) as e:  # too long, or with a NUL

@@ -72,7 +72,7 @@ func Result(frame Run, reply Reply, cpu time.Duration, controls []string) (sandb
 	case reply.Reason == "timeout", reply.Signal == int(syscall.SIGXCPU),
 		reply.Signal == int(syscall.SIGKILL) && res.CPU >= cpu:
 		res.Status = sandbox.StatusTimeout
-	case reply.Reason == "memory", said.ErrorType == "MemoryError":
+	case reply.Reason == "memory", said.ErrorType == "MemoryError", said.ErrorType == "_ArrayMemoryError": // numpy's
 		res.Status = sandbox.StatusMemory
 	case reply.Reason == "output":
 		res.Status = sandbox.StatusOutputLimit
