@@ -6,7 +6,7 @@ FUZZTIME ?= 3s
 
 QUICKSTART ?= medgym-quickstart
 
-.PHONY: build env image quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench soak soak-short clean
+.PHONY: build env image quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench soak soak-short abuse clean
 
 build:
 	go build -trimpath -buildvcs=auto -o bin/medgym-data ./cmd/medgym-data
@@ -28,6 +28,11 @@ test: env
 # The sandbox's suite once more, as an ordinary user.
 test-ordinary: build
 	scripts/test-ordinary.sh
+
+# The abuse list on both backends, and its table in docs/sandbox.md.
+abuse: env
+	MEDGYM_ABUSE_RECORD="$(CURDIR)/sandbox/abuse/outcomes" go test -count=1 -timeout 30m -run TestSuite/abuse ./sandbox/namespace ./sandbox/docker
+	$(MAKE) generate
 
 # The packages that start goroutines or guard something from them, or whose tests do:
 # in the others nothing races. Under the detector tests draw less.

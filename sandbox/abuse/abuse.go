@@ -4,8 +4,9 @@
 // A program is a file of programs/, named after its row of Rows. What it is to
 // come to stands in its first lines:
 //
-//	# status: timeout         the statuses that are right, or several: killed, memory
+//	# status: timeout         the statuses that are right, the usual one first: memory, killed
 //	# wall: 500ms             a shorter limit than usual
+//	# gap: memory, ok         what is right, too, where that control is not wholly kept
 //	# outside: breaks         run by a plain interpreter as root, it does see success
 //
 // A program that is to end by itself says of each thing that it tried what came of
@@ -46,9 +47,12 @@ type Program struct {
 	Name     string // of its file
 	Row      int
 	Language sandbox.Language
-	Code     string
+	Code     string // with the helpers in front
+	Refused  bool   // it tries what is to fail, else what may go on
 	Want     []sandbox.Status
 	Wall     time.Duration
+	Gap      string // a control without which WithGap is right, too
+	WithGap  sandbox.Status
 	Breaks   bool // outside of a sandbox, as root, it sees success
 }
 
@@ -97,6 +101,7 @@ func parse(name, text string) (Program, error) {
 	if path.Ext(name) == ".sh" {
 		p.Language, p.Code = sandbox.Shell, text
 	}
+	p.Refused = strings.Contains(text, "refused") || strings.Contains(text, "attempt(") || strings.Contains(text, "call(")
 	var err error
 	number, _, _ := strings.Cut(name, "-")
 	if p.Row, err = strconv.Atoi(number); err != nil {
@@ -118,10 +123,11 @@ func parse(name, text string) (Program, error) {
 			}
 		case "wall":
 			p.Wall, err = time.ParseDuration(value)
+		case "gap":
+			control, status, _ := strings.Cut(value, ", ")
+			p.Gap, p.WithGap = control, sandbox.Status(status)
 		case "outside":
 			p.Breaks = value == "breaks"
-		default:
-			err = fmt.Errorf("%q is nothing that a program says", key)
 		}
 		if err != nil {
 			return p, err

@@ -75,7 +75,7 @@ func runAbuse(t *testing.T, b Backend) {
 				}
 				t.Run(p.Name, func(t *testing.T) {
 					s := trial(t, box, files)
-					came = append(came, abused(t, s, p, canaries))
+					came = append(came, abused(t, box, s, p, canaries))
 					after(t, s, clean.Answer)
 					if err := s.Close(); err != nil {
 						t.Error(err)
@@ -87,6 +87,7 @@ func runAbuse(t *testing.T, b Backend) {
 					}
 					if left := before.settle(t, b); len(left) > 0 {
 						t.Errorf("the host is not as it was:\n%s", strings.Join(left, "\n"))
+						before = take(t, b) // of the next program only its own is told
 					}
 				})
 			}
@@ -98,7 +99,7 @@ func runAbuse(t *testing.T, b Backend) {
 			came = slices.Compact(came)
 			switch {
 			case len(came) == 0:
-				t.Skip("SKIPPED, the row has no program yet")
+				t.Error("the row has no program")
 			case t.Failed():
 				outcomes[row.Number] = "FAILED"
 			default:
@@ -109,6 +110,7 @@ func runAbuse(t *testing.T, b Backend) {
 	if r := run(t, neighbour, sandbox.Command{Code: "answer = [len(open(n).read()) for n in ('/session/theirs', '/data/theirs.csv', '/workdir/theirs.txt')]"}); string(r.Answer) != fmt.Sprintf("[%[1]d, %[1]d, %[1]d]", len(canaries.secret)) {
 		t.Errorf("the neighbour has %s %s", r.Answer, r.Stderr)
 	}
+	canaries.intact(t)
 	if n := canaries.hits(); n > 0 {
 		t.Errorf("%d connections came to the host's own listeners", n)
 	}
@@ -144,7 +146,7 @@ func trial(t *testing.T, box sandbox.Sandbox, files []sandbox.File) sandbox.Sess
 }
 
 // abused runs a program and says, in a word or two, how it came out.
-func abused(t *testing.T, s sandbox.Session, p abuse.Program, c *canaries) string {
+func abused(t *testing.T, box sandbox.Sandbox, s sandbox.Session, p abuse.Program, c *canaries) string {
 	t.Helper()
 	cmd, err := p.Command(c.places)
 	if err != nil {
@@ -157,7 +159,8 @@ func abused(t *testing.T, s sandbox.Session, p abuse.Program, c *canaries) strin
 	if err != nil {
 		t.Fatalf("a fault of the sandbox: %v", err)
 	}
-	if !slices.Contains(p.Want, r.Status) {
+	gap := slices.ContainsFunc(box.Info().Controls, func(c sandbox.Control) bool { return c.Name == p.Gap && c.Gap != "" })
+	if !slices.Contains(p.Want, r.Status) && !(gap && r.Status == p.WithGap) {
 		t.Errorf("status %s, want one of %q (exit %d, signal %d, after %s)\n%s%s", r.Status, p.Want, r.ExitCode, r.Signal, r.Wall, r.Stdout, r.Stderr)
 	}
 	if c.found(r) {
@@ -174,27 +177,28 @@ func abused(t *testing.T, s sandbox.Session, p abuse.Program, c *canaries) strin
 	if r.Status == sandbox.StatusOK && said["refused"]+said["held"] == 0 {
 		t.Errorf("the program does not say what came of it:\n%s%s", r.Stdout, r.Stderr)
 	}
-	return outcome(p, said)
+	return outcome(p)
 }
 
-// outcome is the same in every run: where chance decides between two ends that are
-// right, both are told.
-func outcome(p abuse.Program, said map[string]int) string {
-	var words []string
-	for _, status := range p.Want {
-		switch {
-		case status == sandbox.StatusOK && said["held"] > 0 && said["refused"] == 0:
-			words = append(words, "contained")
-		case status == sandbox.StatusOK:
-			words = append(words, "refused")
-		case status == sandbox.StatusError:
-			words = append(words, "fails")
-		default:
-			words = append(words, map[sandbox.Status]string{sandbox.StatusTimeout: "time limit", sandbox.StatusMemory: "memory limit",
-				sandbox.StatusOutputLimit: "output limit", sandbox.StatusKilled: "killed"}[status])
+// outcome is the same in every run: where chance decides between ends that are all
+// right, it is the usual one.
+func outcome(p abuse.Program) string {
+	switch p.Want[0] {
+	case sandbox.StatusOK:
+		if p.Refused {
+			return "refused"
 		}
+		return "contained"
+	case sandbox.StatusError:
+		return "fails"
+	case sandbox.StatusTimeout:
+		return "time limit"
+	case sandbox.StatusMemory:
+		return "memory limit"
+	case sandbox.StatusOutputLimit:
+		return "output limit"
 	}
-	return strings.Join(words, " or ")
+	return string(p.Want[0])
 }
 
 // after looks at what the next execution finds.
@@ -225,6 +229,10 @@ func record(t *testing.T, backend string, outcomes map[int]string) {
 	recorded, err := abuse.Recorded(backend)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(recorded) == 0 {
+		t.Logf("NOT COMPARED: no outcomes of %s have been recorded: run make abuse", backend)
+		return
 	}
 	for _, row := range abuse.Rows() {
 		if outcomes[row.Number] != recorded[row.Number] {

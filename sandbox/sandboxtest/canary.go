@@ -111,6 +111,20 @@ func (c *canaries) neighbour(t *testing.T, box sandbox.Sandbox) sandbox.Session 
 	return s
 }
 
+// intact holds that the files on the host are as they were laid out.
+func (c *canaries) intact(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"tmp", "temporary", "home"} {
+		file, ok := c.places[name]
+		if !ok {
+			continue
+		}
+		if text, err := os.ReadFile(file); err != nil || !bytes.Equal(text, c.secret) {
+			t.Errorf("the host's file in the place %s is not as it was: %v", name, err)
+		}
+	}
+}
+
 // found says whether a program came by the secret.
 func (c *canaries) found(r sandbox.Result) bool {
 	if bytes.Contains(r.Stdout, c.secret) || bytes.Contains(r.Stderr, c.secret) || bytes.Contains([]byte(r.ErrorMessage), c.secret) {

@@ -39,26 +39,23 @@ func take(t testing.TB, b Backend) census {
 		left, _ := filepath.Glob(filepath.Join(dir, "medgym-abuse*"))
 		c["files of programs"] = append(c["files of programs"], left...)
 	}
-	c["cgroups"] = cgroups()
+	c["/proc/self/mountinfo"] = slices.DeleteFunc(c["/proc/self/mountinfo"], func(line string) bool {
+		return strings.Contains(line, "/docker") // a daemon's, which others use, too
+	})
+	c["cgroups"] = cgroups(os.Getpid())
 	return c
 }
 
-// cgroups lists those below this process's own.
-func cgroups() []string {
-	text, _ := os.ReadFile("/proc/self/cgroup")
+// cgroups lists those that a process has made.
+func cgroups(pid int) []string {
+	own := fmt.Sprintf("medgym-sandbox-%d-", pid)
 	var all []string
-	for line := range strings.Lines(string(text)) {
-		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		for _, root := range []string{parts[1], "unified", ""} {
-			below, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", root, parts[2], "*", "cgroup.procs"))
-			all = append(all, below...)
-		}
+	for _, depth := range []string{"*", "*/*", "*/*/*"} {
+		found, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", depth, own+"*"))
+		all = append(all, found...)
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
 // descendants lists the processes below one, as "pid name".

@@ -104,7 +104,7 @@ func killed(t *testing.T, b Backend, files []sandbox.File) {
 	if err := next.Close(); err != nil {
 		t.Error(err)
 	}
-	if left := before.settle(t, b); len(left) > 0 {
+	if left := append(before.settle(t, b), cgroups(cmd.Process.Pid)...); len(left) > 0 {
 		t.Errorf("a killed sandbox has left:\n%s", strings.Join(left, "\n"))
 	}
 }

@@ -29,8 +29,15 @@ func generate() error {
 	if readme, err = withTable(readme, registry); err != nil {
 		return err
 	}
+	boxes, err := os.ReadFile("docs/sandbox.md")
+	if err != nil {
+		return err
+	}
+	if boxes, err = withAbuse(boxes, "namespace", "docker"); err != nil {
+		return err
+	}
 	for name, page := range map[string][]byte{
-		"docs/schemas.md": columns, "docs/sources.md": sourcesPage(registry), "README.md": readme,
+		"docs/schemas.md": columns, "docs/sources.md": sourcesPage(registry), "README.md": readme, "docs/sandbox.md": boxes,
 	} {
 		if err := os.WriteFile(name, page, 0o644); err != nil {
 			return err

@@ -1,0 +1,3 @@
+import subprocess
+subprocess.Popen(["sleep", "600"])
+held("a child with stdout open", "nobody waits for it")

@@ -1,0 +1,3 @@
+sleep 600 &
+(sleep 600; echo late) &
+echo "held a child with stdout open: nobody waits for it"

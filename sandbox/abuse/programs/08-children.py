@@ -1,0 +1,5 @@
+# status: timeout
+for _ in range(4):
+    os.fork()
+while True:
+    pass

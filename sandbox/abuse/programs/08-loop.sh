@@ -1,0 +1,2 @@
+# status: timeout
+while :; do :; done

@@ -1,0 +1,3 @@
+# status: timeout
+# wall: 500ms
+x = 3 ** (10 ** 9)

@@ -1,0 +1,2 @@
+# status: memory
+x = [0] * 10 ** 10

@@ -1,0 +1,4 @@
+# status: memory
+x = []
+while True:
+    x.append(bytes(1 << 20))

@@ -1,0 +1,2 @@
+# status: output_limit
+yes >&2 & yes & yes & wait

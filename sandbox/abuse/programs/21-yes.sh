@@ -1,0 +1,2 @@
+# status: output_limit
+yes

@@ -1,0 +1,6 @@
+# outside: breaks
+for name in ("/etc/shadow", "/etc/gshadow", "/etc/sudoers", "/root", "/home", "/root/.ssh", "/var/log", "/var/lib", "/boot", "/srv", "/mnt", "/opt/medgym/../../root"):
+    attempt(name, os.listdir if os.path.isdir(name) else open, name)
+for name in ("tmp", "temporary", "home"):
+    if name in canary:
+        attempt("the file in the place " + name, lambda: open(canary[name]).read())

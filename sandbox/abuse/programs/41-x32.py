@@ -1,0 +1,5 @@
+call("getpid of x32", 0x40000000 | 39)
+call("execve of x32", 0x40000000 | 520, None, None, None)
+call("ptrace of x32", 0x40000000 | 521, 0, 0, 0, 0)
+call("socket of x32", 0x40000000 | 41, 16, 3, 0)
+call("a number below zero", -2)

@@ -1,0 +1,2 @@
+# status: killed
+os.abort()

@@ -1,0 +1,2 @@
+# status: killed
+ctypes.string_at(0)

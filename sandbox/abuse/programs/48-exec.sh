@@ -1,0 +1,2 @@
+# status: killed, error
+exec sh -c 'kill -9 $$; exit 3'

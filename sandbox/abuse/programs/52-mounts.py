@@ -1,0 +1,10 @@
+attempt("rename of /session", os.rename, "/session", "/session2")
+attempt("remove of /session", os.rmdir, "/session")
+attempt("a link for /session", os.symlink, "/etc", "/session")
+attempt("rename into /session", os.rename, "/data/database.sqlite", "/session/database.sqlite")
+attempt("hard link into /session", os.link, "/data/database.sqlite", "/session/database.sqlite")
+attempt("hard link of the shell", os.link, "/bin/sh", "/session/sh")
+attempt("rename of /workdir", os.rename, "/workdir", "/workdir2")
+RENAME_EXCHANGE = 2
+call("exchange of /session and /data", 316, -100, b"/session", -100, b"/data", RENAME_EXCHANGE)
+call("exchange of /tmp and /session", 316, -100, b"/tmp", -100, b"/session", RENAME_EXCHANGE)

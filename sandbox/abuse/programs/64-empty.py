@@ -1,0 +1,3 @@
+# status: error
+os.write(3, b"\n" * 1000)
+os._exit(125)

@@ -1,0 +1,15 @@
+import struct
+import time
+attempt("clock_settime", time.clock_settime, time.CLOCK_REALTIME, time.time())
+call("settimeofday", "settimeofday", ctypes.create_string_buffer(struct.pack("=QQ", int(time.time()), 0), 16), None)
+call("clock_adjtime", 305, 0, ctypes.create_string_buffer(struct.pack("=I", 2) + bytes(204), 208))
+call("a time namespace", "unshare", 0x80)
+attempt("the offsets of time", lambda: open("/proc/self/timens_offsets", "w").write("monotonic 1000 0\n"))
+call("sethostname", "sethostname", b"medgym-abuse", 12)
+call("setdomainname", "setdomainname", b"medgym-abuse", 12)
+call("syslog", 103, 10, ctypes.create_string_buffer(100), 100)
+call("reboot", 169, -18751827, 672274793, 0, None)
+call("acct", "acct", b"/session/acct")
+call("iopl", 172, 3)
+call("ioperm", 173, 0x80, 1, 1)
+call("vhangup", 153)
