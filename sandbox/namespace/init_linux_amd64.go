@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -85,8 +86,28 @@ func begin() error {
 	if _, err := unix.FcntlInt(controlFD, unix.F_SETFD, 0); err != nil {
 		return fmt.Errorf("keep the control socket: %w", err)
 	}
+	if err := restrict(); err != nil {
+		return err
+	}
 	return fmt.Errorf("start %s: %w", layout.python,
 		unix.Exec(layout.python, []string{"python", "-s", "-S", "/opt/medgym/zygote.py"}, layout.environment))
+}
+
+// restrict puts this thread, and what it becomes, under the filter of a cell.
+func restrict() error {
+	filter, err := backend.CellFilter()
+	if err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set no_new_privs: %w", err)
+	}
+	program := unix.SockFprog{Len: uint16(len(filter) / 8), Filter: (*unix.SockFilter)(unsafe.Pointer(&filter[0]))}
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+		return fmt.Errorf("filter the cell's system calls: %w", err)
+	}
+	runtime.KeepAlive(filter)
+	return nil
 }
 
 // layout is where things lie inside a cell.

@@ -51,10 +51,11 @@ type Sandbox struct {
 
 // slot is a place for one cell and those that it replaced.
 type slot struct {
-	mu       sync.Mutex
-	current  *cell
-	retired  []*cell
-	sessions int // guarded by Sandbox.mu
+	mu        sync.Mutex
+	current   *cell
+	successor chan *cell // set while the next cell is being started; it comes when it is ready
+	retired   []*cell
+	sessions  int // guarded by Sandbox.mu
 }
 
 var _ sandbox.Sandbox = (*Sandbox)(nil)
@@ -79,6 +80,7 @@ func New(ctx context.Context, opts Options) (_ *Sandbox, err error) {
 		s.uid = nobody
 	}
 	s.files = &hostFiles{spawn: s.spawn, uid: s.uid}
+	backend.RemoveCopies("")
 	if s.groups, err = newGroups(); err != nil {
 		s.noGroup = fmt.Sprintf("no cgroup accounts for them (%v): run as root, or under systemd-run --user --scope -p Delegate=yes", err)
 	}
@@ -121,46 +123,59 @@ func mapped(id int) bool {
 	return false
 }
 
-// cell is the slot's cell, with so many more sessions counted in it. It starts one
-// where there is none or where it has done its share.
+// cell is the slot's cell, with so many more sessions counted in it. One that has done
+// its share is replaced when its successor is ready, so that nobody waits for that.
 func (s *Sandbox) cell(ctx context.Context, place *slot, sessions int) (*cell, error) {
 	place.mu.Lock()
 	defer place.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return nil, errClosed // Close comes by each slot after it has ended this context
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
 	c := place.current
-	if c != nil && c.alive() {
-		c.mu.Lock()
-		used, idle := c.runs >= s.recycle, c.sessions == 0
-		if used {
-			c.retired = true
-		} else {
-			c.sessions += sessions
+	switch {
+	case c == nil || !c.alive():
+		if c != nil {
+			s.log.Debug("a sandbox cell is replaced")
 		}
-		c.mu.Unlock()
-		if !used {
-			return c, nil
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(s.ctx, cancel)()
+		fresh, err := s.startCell(ctx)
+		if err != nil {
+			return nil, err
 		}
-		if idle {
-			c.stop()
-		} else {
-			place.retired = append(slices.DeleteFunc(place.retired, func(c *cell) bool { return !c.alive() }), c)
+		place.current = fresh
+	case place.successor == nil && c.used() >= s.recycle:
+		place.successor = make(chan *cell, 1)
+		go func(to chan<- *cell) {
+			fresh, err := s.startCell(s.ctx)
+			if err != nil && s.ctx.Err() == nil {
+				s.log.Warn("a sandbox cell is kept beyond its share: no other starts", "error", err)
+			}
+			to <- fresh // nil where it failed
+		}(place.successor)
+	case place.successor != nil:
+		select {
+		case fresh := <-place.successor:
+			place.successor = nil
+			if fresh != nil {
+				place.retire()
+				place.current = fresh
+			}
+		default: // not ready yet
 		}
 	}
-	if c != nil && !c.alive() {
-		s.log.Debug("a sandbox cell is replaced")
+	place.current.enter(sessions)
+	return place.current, nil
+}
+
+// retire ends the current cell, with its last session.
+func (p *slot) retire() {
+	if p.current.retire() {
+		p.current.stop()
+		return
 	}
-	fresh, err := s.startCell(ctx)
-	if err != nil {
-		return nil, err
-	}
-	fresh.sessions = sessions
-	place.current = fresh
-	return fresh, nil
+	p.retired = append(slices.DeleteFunc(p.retired, func(c *cell) bool { return !c.alive() }), p.current)
 }
 
 // Open implements sandbox.Sandbox. A session lives in the cell that has the fewest.
@@ -262,7 +277,7 @@ func (s *Sandbox) controls() []sandbox.Control {
 		{Name: "pid", How: namespaced},
 		processes,
 		{Name: "rootfs_readonly", How: "read-only binds"},
-		{Name: "seccomp", How: "a filter of system calls"},
+		{Name: "seccomp", How: "a filter of system calls for the cell, and a closer one for programs"},
 		uid,
 		{Name: "user", How: namespaced},
 		{Name: "uts", How: namespaced},
@@ -287,6 +302,11 @@ func (s *Sandbox) Close() error {
 		}
 		for _, c := range place.retired {
 			c.stop()
+		}
+		if place.successor != nil {
+			if c := <-place.successor; c != nil {
+				c.stop()
+			}
 		}
 		place.mu.Unlock()
 	}

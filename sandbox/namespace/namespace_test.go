@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,9 +107,15 @@ func TestReplacement(t *testing.T) {
 	for range 4 {
 		run(t, s, sandbox.Command{Code: "answer = 1"})
 	}
-	third := newSession(t, box, sandbox.Spec{})
-	if box.slots[0].current == second {
-		t.Error("the cell was not replaced")
+	third := newSession(t, box, sandbox.Spec{}) // asks for the successor, and does not wait for it
+	for deadline := time.Now().Add(2 * time.Minute); box.slots[0].current == second; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the cell was not replaced")
+		}
+		if err := third.Close(); err != nil {
+			t.Fatal(err)
+		}
+		third = newSession(t, box, sandbox.Spec{})
 	}
 	run(t, s, sandbox.Command{Code: "answer = 1"}) // the old one serves what it has
 	run(t, third, sandbox.Command{Code: "answer = 1"})
@@ -117,6 +124,20 @@ func TestReplacement(t *testing.T) {
 	}
 	if second.alive() {
 		t.Error("a retired cell lives on without sessions")
+	}
+}
+
+// TestCellFilter: the cell's own processes are under a filter, too.
+func TestCellFilter(t *testing.T) {
+	box := newBox(t, Options{Cells: 1})
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", box.slots[0].current.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"NoNewPrivs:\t1\n", "Seccomp:\t2\n"} {
+		if !strings.Contains(string(status), want) {
+			t.Errorf("no %q in the status of a cell", want)
+		}
 	}
 }
 

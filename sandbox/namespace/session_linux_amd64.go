@@ -28,6 +28,28 @@ type session struct {
 	closed bool
 }
 
+// enter counts sessions that have begun.
+func (c *cell) enter(sessions int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sessions += sessions
+}
+
+// used is how many programs the cell has run.
+func (c *cell) used() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.runs
+}
+
+// retire has the cell stop with its last session, and says whether it has none now.
+func (c *cell) retire() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retired = true
+	return c.sessions == 0
+}
+
 // exit counts a session that has ended; a retired cell stops with its last one.
 func (c *cell) exit() {
 	c.mu.Lock()

@@ -154,7 +154,9 @@ def confine(req, config):
     limit(resource.RLIMIT_AS, config["base_vm"] + req["memory"])
     limit(resource.RLIMIT_FSIZE, req["disk"])
     limit(resource.RLIMIT_CPU, int(req["cpu"]) + 1)
-    limit(resource.RLIMIT_NPROC, req["processes"])
+    # It counts a user's processes; without a user of their own, the cell's are among them.
+    cell = 0 if config["uid"] or "namespaces" in config else 1 + len(config["tiers"])
+    limit(resource.RLIMIT_NPROC, req["processes"] + cell)
     limit(resource.RLIMIT_NOFILE, 1024)
     limit(resource.RLIMIT_CORE, 1)  # 0 would not keep a core_pattern that is a pipe from running
     limit(resource.RLIMIT_MSGQUEUE, 0)

@@ -22,9 +22,7 @@ const lockName = "lock"
 
 // NewFolder makes a folder below parent, or that for temporary files where it is empty.
 func NewFolder(parent, prefix string) (*Folder, error) {
-	if parent == "" {
-		parent = os.TempDir()
-	}
+	parent = orTemporary(parent)
 	removeLeftovers(parent, prefix)
 	dir, err := os.MkdirTemp(parent, prefix) // mode 0700
 	if err != nil {
@@ -38,6 +36,13 @@ func NewFolder(parent, prefix string) (*Folder, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return &Folder{Path: dir, lock: lock}, nil
+}
+
+func orTemporary(parent string) string {
+	if parent == "" {
+		return os.TempDir()
+	}
+	return parent
 }
 
 // Close removes the folder.

@@ -41,6 +41,10 @@ type privateCopy struct {
 
 const privatePrefix = "medgym-private-"
 
+// RemoveCopies removes from a folder, or that for temporary files where it is empty, the
+// copies that killed processes have left.
+func RemoveCopies(parent string) { removeLeftovers(orTemporary(parent), privatePrefix) }
+
 // Readable is a file of the same content as host that everybody may read.
 func (p *PrivateFiles) Readable(ctx context.Context, host string) (string, error) {
 	info, err := os.Stat(host)

@@ -3,6 +3,7 @@ package backend
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -75,8 +76,24 @@ func oneOf(load bpf.Instruction, values []uint32, otherwise bpf.Instruction) []b
 	return append(block, otherwise)
 }
 
-// Filter assembles the system-call filter as an array of struct sock_filter.
-func Filter() ([]byte, error) {
+// furnishing are denied calls that a cell needs all the same, to give a program its
+// file systems.
+var furnishing = []uint32{unix.SYS_UNSHARE, unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_MOVE_MOUNT, unix.SYS_OPEN_TREE,
+	unix.SYS_MOUNT_SETATTR, unix.SYS_MEMFD_CREATE}
+
+// Filter assembles the system-call filter of programs as an array of struct sock_filter.
+func Filter() ([]byte, error) { return assemble(denied, namespaceFlags) }
+
+// CellFilter assembles the filter of a cell's own processes, to which that of programs
+// is added: what no program may do they may not do either, but for mounts and for the
+// namespaces of an execution.
+func CellFilter() ([]byte, error) {
+	own := slices.DeleteFunc(slices.Clone(denied), func(call uint32) bool { return slices.Contains(furnishing, call) })
+	return assemble(own, namespaceFlags&^(unix.CLONE_NEWNS|unix.CLONE_NEWIPC|unix.CLONE_NEWPID))
+}
+
+// assemble makes a filter that denies system calls, and clone with any of the flags.
+func assemble(denied []uint32, flags uint32) ([]byte, error) {
 	ret := func(v uint32) bpf.Instruction { return bpf.RetConstant{Val: v} }
 	errno := func(e uint32) bpf.Instruction { return ret(retErrno | e) }
 	load := func(off uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: off, Size: 4} }
@@ -101,7 +118,7 @@ func Filter() ([]byte, error) {
 	prog = append(prog,
 		equal(unix.SYS_CLONE, 0, 4),
 		load(offArg0),
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: namespaceFlags, SkipFalse: 1},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: flags, SkipFalse: 1},
 		errno(uint32(unix.EPERM)),
 		ret(retAllow),
 	)
