@@ -42,9 +42,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// newBox starts a sandbox. Where no engine or image is there tests are skipped, and
+// startBox starts a sandbox. Where no engine or image is there tests are skipped, and
 // fail where CI is set.
-func newBox(t testing.TB, opts Options) *Sandbox {
+func startBox(t testing.TB, opts Options) *Sandbox {
 	t.Helper()
 	box, err := New(t.Context(), opts)
 	if errors.Is(err, sandbox.ErrUnavailable) && os.Getenv("CI") == "" {
@@ -53,6 +53,14 @@ func newBox(t testing.TB, opts Options) *Sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return box
+}
+
+// newBox starts a sandbox that is closed, and leaves nothing, when the test ends. It
+// must be the only one of this process.
+func newBox(t testing.TB, opts Options) *Sandbox {
+	t.Helper()
+	box := startBox(t, opts)
 	t.Cleanup(func() {
 		if err := box.Close(); err != nil {
 			t.Error(err)

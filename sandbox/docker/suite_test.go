@@ -27,7 +27,7 @@ func TestSuite(t *testing.T) {
 		Open: func(t testing.TB) sandbox.Sandbox {
 			mu.Lock()
 			defer mu.Unlock()
-			boxes = append(boxes, newBox(t, Options{Warm: 1}))
+			boxes = append(boxes, startBox(t, Options{Warm: 1}))
 			return boxes[len(boxes)-1]
 		},
 		Held: func(t testing.TB) []string {

@@ -25,16 +25,19 @@ const state = `
 import builtins, hashlib, json, os, random, resource, signal, socket, sys, time
 import numpy, pandas
 kept = ('/proc', '/sys', '/usr', '/opt', '/bin', '/lib', '/lib64', '/session')
-status = [l for l in open('/proc/self/status') if l.startswith(('Cap', 'NoNew', 'Seccomp:', 'Sig', 'ShdPnd', 'Uid', 'Gid', 'Groups', 'Threads', 'Cpus_allowed:'))]
+status = [l for l in open('/proc/self/status') if l.startswith(('Cap', 'NoNew', 'Seccomp:', 'SigP', 'SigB', 'SigI', 'SigC', 'ShdPnd', 'Uid', 'Gid', 'Groups', 'Threads', 'Cpus_allowed:'))]
 files = []
 for where, dirs, names in os.walk('/'):
     dirs[:] = [d for d in dirs if os.path.join(where, d) not in kept and not (where + d).startswith('/proc')]
     files += [os.path.join(where, n) for n in names + dirs]
+processes = sorted(open('/proc/%s/comm' % p).read() for p in os.listdir('/proc') if p.isdigit())
+if len(processes) > 1:  # it sees warm interpreters, the third of which starts when it is needed
+    processes = [sorted(set(processes)), len(processes) <= 5]
 answer = [
     random.random(), float(numpy.random.rand()), hash('a'), time.tzname, socket.gethostname(),
     int(pandas.DataFrame({'a': [1, 2]}).a.sum()), pandas.DataFrame.__module__, pandas.__file__, sorted(pandas.__dict__), sorted(vars(builtins)),
     [hashlib.sha256(open(n, 'rb').read()).hexdigest() if os.path.exists(n) else '' for n in (pandas.__file__, numpy.__file__, json.__file__, random.__file__, '/data/database.sqlite', '/workdir/data.csv')],
-    sorted(files), sorted(open('/proc/%s/comm' % p).read() for p in os.listdir('/proc') if p.isdigit()),
+    sorted(files), processes,
     dict(os.environ), os.getcwd(), sys.path, sys.argv, os.umask(0o22), os.getpriority(0, 0), os.sched_getscheduler(0), status,
     [resource.getrlimit(n) for n in range(16)], [str(signal.getsignal(n)) for n in range(1, 32)], sorted(os.listdir('/proc/self/fd'))[:5],
 ]
@@ -49,6 +52,7 @@ func runAbuse(t *testing.T, b Backend) {
 	}
 	canaries := place(t)
 	box := b.open(t)
+	canaries.places["gaps"] = strings.Join(box.Info().Gaps(), "\n") // a hog holds back where nothing stops it
 	neighbour := canaries.neighbour(t, box)
 	files := given(t, box)
 	first := trial(t, box, files)
@@ -205,8 +209,18 @@ func outcome(p abuse.Program) string {
 func after(t *testing.T, s sandbox.Session, clean json.RawMessage) {
 	t.Helper()
 	r := run(t, s, sandbox.Command{Code: state, Seed: 11})
-	if r.Status != sandbox.StatusOK || !bytes.Equal(r.Answer, clean) {
-		t.Errorf("the next execution is not clean: %s\n%s\nwant %s\n%s", r.Status, r.Answer, clean, r.Stderr)
+	var found, want []json.RawMessage
+	if err := json.Unmarshal(clean, &want); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(r.Answer, &found); err != nil || r.Status != sandbox.StatusOK || len(found) != len(want) {
+		t.Errorf("the next execution: %s %s %s: %v", r.Status, r.Answer, r.Stderr, err)
+		return
+	}
+	for i := range want {
+		if !bytes.Equal(found[i], want[i]) {
+			t.Errorf("the next execution is not clean: it finds %s, want %s", found[i], want[i])
+		}
 	}
 }
 

@@ -108,5 +108,5 @@ func run(t testing.TB, s sandbox.Session, cmd sandbox.Command) sandbox.Result {
 
 // small are limits that abuse meets quickly.
 var small = sandbox.Limits{
-	Memory: 256 << 20, Output: 64 << 10, Capture: 1 << 20, Disk: 16 << 20, Inodes: 500, Processes: 32, CPU: 3 * time.Second,
+	Memory: 256 << 20, Output: 64 << 10, Capture: 1 << 20, Disk: 16 << 20, Inodes: 500, Processes: 32, CPU: 2 * time.Second,
 }

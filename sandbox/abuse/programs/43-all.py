@@ -1,3 +1,5 @@
+# status: ok, killed
+# A group that it leads is its own to kill.
 import signal
 for what, pid in (("everything", -1), ("the group", 0), ("itself as init", 1)):
     for sig in (signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP):

@@ -1,18 +1,11 @@
 # status: timeout
 # wall: 1s
-# A value that never says what it is.
+# Values and streams that never say what they are.
+def never(*args):
+    while True:
+        pass
 class Slow:
-    @property
-    def __class__(self):
-        while True:
-            pass
-    def __repr__(self):
-        while True:
-            pass
-class Meta(type):
-    def __instancecheck__(cls, other):
-        while True:
-            pass
+    __class__ = property(never)
+    __repr__ = never
 answer = Slow()
-import atexit
-sys.stdout = type("S", (), {"flush": lambda self: [None for _ in iter(int, 1)], "write": len})()
+sys.stdout = type("Stream", (), {"flush": never, "write": len})()
