@@ -52,7 +52,11 @@ func sandboxFlags() []cli.Flag {
 
 func backendFlag() cli.Flag {
 	return &cli.StringFlag{Name: "backend", Value: automatic, EnvVars: []string{"MEDGYM_BACKEND"},
-		Usage: "where programs run: namespace, docker, or auto for the first of them that this machine can run"}
+		Usage: "where programs run: namespace, docker, or auto for the first of them that this machine can run",
+		Action: func(c *cli.Context, _ string) error { // before there is work that it would undo
+			_, err := chosen(c)
+			return err
+		}}
 }
 
 // chosen are the backends to try, by a flag's value.
@@ -110,7 +114,7 @@ func first(ctx context.Context, candidates []backend, concurrency int, log *slog
 			return nil, err
 		}
 		why = append(why, b.name+": "+reason(err))
-		log.Debug("a backend of the sandbox cannot run here", "backend", b.name, "why", reason(err))
+		log.Warn("a backend of the sandbox cannot run here", "backend", b.name, "why", reason(err))
 	}
 	return nil, fmt.Errorf("%w: %s", sandbox.ErrUnavailable, strings.Join(why, "; "))
 }

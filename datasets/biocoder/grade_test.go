@@ -26,7 +26,7 @@ const (
 	halves  = "<<insert solution here>>\n\nprint('values', half(9), half(2))\n"
 	draw    = "import random\n<<insert solution here>>\n\nprint(draw())\n"
 	dice    = "import random\n<<insert solution here>>\n\nprint(twice(random.randint(0, 9)))\n"
-	letters = "<<insert solution here>>\n\nprint(letters('TACG'))\n"
+	letters = "<<insert solution here>>\n\nprint(letters('ACDEFGHIKLMNPQRSTVWY'))\n"
 	known   = "class Box:\n    size = 3\n    <<insert solution here>>\n\nprint(Box().area())\n"
 	alone   = "class Box:\n    <<insert solution here>>\n\nprint(Box().area())\n"
 	half    = "def half(x):\n    return x / 2\n"

@@ -25,6 +25,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/sandboxtest"
 )
 
 // ownerVariable has the test program open a sandbox, say so, and wait to be killed.
@@ -93,39 +94,6 @@ func containers(t testing.TB, owner string) []string {
 	return ids
 }
 
-func newSession(t testing.TB, box sandbox.Sandbox, spec sandbox.Spec) sandbox.Session {
-	t.Helper()
-	spec.Name = t.Name()
-	s, err := box.Open(t.Context(), spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-func run(t testing.TB, s sandbox.Session, cmd sandbox.Command) sandbox.Result {
-	t.Helper()
-	if cmd.Language == "" {
-		cmd.Language = sandbox.Python
-	}
-	if cmd.Wall == 0 {
-		cmd.Wall = time.Minute
-	}
-	r, err := s.Run(t.Context(), cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// small are limits that abuse meets quickly.
-var small = sandbox.Limits{Memory: 256 << 20, Output: 64 << 10, Disk: 16 << 20, Inodes: 500, Processes: 32, CPU: 3 * time.Second}
-
 // TestPrograms runs programs one after the other in one session. After each, the next
 // execution is clean.
 func TestPrograms(t *testing.T) {
@@ -187,14 +155,14 @@ func TestPrograms(t *testing.T) {
 		{name: "capabilities", code: "answer = [l.split()[1] for l in open('/proc/self/status') if l.startswith('Cap')]", status: sandbox.StatusOK, answer: `["0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000"]`},
 		{name: "poisoned package", code: "import pandas\npandas.read_csv = None\nanswer = 1", status: sandbox.StatusOK, answer: "1"},
 	}
-	s := newSession(t, box, sandbox.Spec{Limits: small})
+	s := sandboxtest.Session(t, box, sandbox.Spec{Limits: sandboxtest.Small})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := run(t, s, sandbox.Command{Language: tt.language, Code: tt.code, Wall: tt.wall})
+			r := sandboxtest.Execute(t, s, sandbox.Command{Language: tt.language, Code: tt.code, Wall: tt.wall})
 			if r.Status != tt.status || !strings.HasPrefix(string(r.Answer), tt.answer) {
 				t.Errorf("%s, want %s; answer %.200s, want %s; %.500s", r.Status, tt.status, r.Answer, tt.answer, r.Stderr)
 			}
-			r = run(t, s, sandbox.Command{Code: "import os, pandas\nme = os.getpid()\nanswer = [pandas.read_csv is None, os.listdir('/tmp'), os.listdir('/dev/shm'), [p for p in os.listdir('/proc') if p.isdigit() and int(p) > me]]"})
+			r = sandboxtest.Execute(t, s, sandbox.Command{Code: "import os, pandas\nme = os.getpid()\nanswer = [pandas.read_csv is None, os.listdir('/tmp'), os.listdir('/dev/shm'), [p for p in os.listdir('/proc') if p.isdigit() and int(p) > me]]"})
 			if string(r.Answer) != "[false, [], [], []]" {
 				t.Errorf("afterwards: %s %s %s", r.Status, r.Answer, r.Stderr)
 			}
@@ -211,32 +179,32 @@ func TestSession(t *testing.T) {
 	}
 	spec := sandbox.Spec{Files: []sandbox.File{
 		{Path: "/data/deep/p.csv", HostPath: private}, {Path: "/data/deep/c.txt", Content: []byte("content")}, {Path: "/workdir/w", Content: []byte{}}}}
-	s := newSession(t, box, spec)
-	r := run(t, s, sandbox.Command{Code: "import pandas\nopen('kept', 'w').write('1')\nanswer = [pandas.read_csv('/data/deep/p.csv').b[0].item(), open('/data/deep/c.txt').read(), open('/workdir/w').read()]"})
+	s := sandboxtest.Session(t, box, spec)
+	r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import pandas\nopen('kept', 'w').write('1')\nanswer = [pandas.read_csv('/data/deep/p.csv').b[0].item(), open('/data/deep/c.txt').read(), open('/workdir/w').read()]"})
 	if string(r.Answer) != `[2, "content", ""]` {
 		t.Errorf("%s %s %s", r.Status, r.Answer, r.Stderr)
 	}
 	for _, name := range []string{"/data/deep/p.csv", "/data/deep/c.txt", "/data/new", "/workdir/new"} {
-		if r := run(t, s, sandbox.Command{Code: fmt.Sprintf("open(%q, 'a')", name)}); r.Status != sandbox.StatusError || r.ErrorType == "" {
+		if r := sandboxtest.Execute(t, s, sandbox.Command{Code: fmt.Sprintf("open(%q, 'a')", name)}); r.Status != sandbox.StatusError || r.ErrorType == "" {
 			t.Errorf("%s can be written: %+v", name, r)
 		}
 	}
-	if r := run(t, s, sandbox.Command{Code: "import os\nanswer = os.listdir()"}); string(r.Answer) != `["kept"]` {
+	if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import os\nanswer = os.listdir()"}); string(r.Answer) != `["kept"]` {
 		t.Errorf("%s %s", r.Answer, r.Stderr)
 	}
-	other := newSession(t, box, spec)
-	if r := run(t, other, sandbox.Command{Code: "import os\nanswer = os.listdir()"}); string(r.Answer) != `[]` {
+	other := sandboxtest.Session(t, box, spec)
+	if r := sandboxtest.Execute(t, other, sandbox.Command{Code: "import os\nanswer = os.listdir()"}); string(r.Answer) != `[]` {
 		t.Errorf("%s %s", r.Answer, r.Stderr)
 	}
 	random := sandbox.Command{Code: "import random, numpy\nanswer = [random.random(), numpy.random.rand()]", Seed: 7}
-	if a, b := run(t, s, random), run(t, other, random); string(a.Answer) != string(b.Answer) || a.Answer == nil {
+	if a, b := sandboxtest.Execute(t, s, random), sandboxtest.Execute(t, other, random); string(a.Answer) != string(b.Answer) || a.Answer == nil {
 		t.Errorf("%s and %s", a.Answer, b.Answer)
 	}
-	r = run(t, s, sandbox.Command{Code: "answer = x + 1", Inject: map[string]json.RawMessage{"x": json.RawMessage("41")}})
+	r = sandboxtest.Execute(t, s, sandbox.Command{Code: "answer = x + 1", Inject: map[string]json.RawMessage{"x": json.RawMessage("41")}})
 	if string(r.Answer) != "42" {
 		t.Errorf("%s %s", r.Answer, r.Stderr)
 	}
-	if r := run(t, s, sandbox.Command{Language: sandbox.Shell, Code: "echo out; echo err >&2; exit 3"}); r.ExitCode != 3 || string(r.Stdout) != "out\n" || string(r.Stderr) != "err\n" {
+	if r := sandboxtest.Execute(t, s, sandbox.Command{Language: sandbox.Shell, Code: "echo out; echo err >&2; exit 3"}); r.ExitCode != 3 || string(r.Stdout) != "out\n" || string(r.Stderr) != "err\n" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -259,7 +227,7 @@ func TestServices(t *testing.T) {
 		}
 		_, _ = fmt.Fprintf(conn, "HTTP/1.0 200 OK\r\n\r\n%s", text)
 	}
-	s := newSession(t, box, sandbox.Spec{Services: []sandbox.Service{
+	s := sandboxtest.Session(t, box, sandbox.Spec{Services: []sandbox.Service{
 		{Port: 8080, Handle: serve},
 		{Port: 9000, Handle: func(_ context.Context, conn net.Conn) {
 			text, _ := io.ReadAll(conn)
@@ -278,7 +246,7 @@ func TestServices(t *testing.T) {
 		{"again", "import urllib.request as u\nanswer = u.urlopen('http://localhost:8080/x').read().decode()", `"/x0"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if r := run(t, s, sandbox.Command{Code: tt.code, Wall: 20 * time.Second}); string(r.Answer) != tt.answer {
+			if r := sandboxtest.Execute(t, s, sandbox.Command{Code: tt.code, Wall: 20 * time.Second}); string(r.Answer) != tt.answer {
 				t.Errorf("%s %s %s", r.Status, r.Answer, r.Stderr)
 			}
 		})
@@ -287,7 +255,7 @@ func TestServices(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	box := newBox(t, Options{Warm: 1})
-	s := newSession(t, box, sandbox.Spec{})
+	s := sandboxtest.Session(t, box, sandbox.Spec{})
 	for i := range 10 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*5*time.Millisecond)
 		_, err := s.Run(ctx, sandbox.Command{Language: sandbox.Python, Code: "import time\ntime.sleep(60)"})
@@ -295,7 +263,7 @@ func TestCancel(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
-		if r := run(t, s, sandbox.Command{Code: "answer = 1"}); string(r.Answer) != "1" {
+		if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "answer = 1"}); string(r.Answer) != "1" {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -304,7 +272,7 @@ func TestCancel(t *testing.T) {
 // TestWarmInterpreterDies: its death is the program's, and the session goes on.
 func TestWarmInterpreterDies(t *testing.T) {
 	box := newBox(t, Options{Warm: 1})
-	s := newSession(t, box, sandbox.Spec{}).(*session)
+	s := sandboxtest.Session(t, box, sandbox.Spec{}).(*session)
 	go func() {
 		time.Sleep(time.Second)
 		top, err := box.engine.ContainerTop(context.Background(), s.cell.id, []string{"-o", "pid,args"})
@@ -334,10 +302,10 @@ func TestWarmInterpreterDies(t *testing.T) {
 			t.Errorf("no warm interpreter was killed: %q", top.Processes)
 		}
 	}()
-	if r := run(t, s, sandbox.Command{Code: "import time\ntime.sleep(20)"}); r.Status != sandbox.StatusKilled {
+	if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import time\ntime.sleep(20)"}); r.Status != sandbox.StatusKilled {
 		t.Errorf("%+v", r)
 	}
-	if r := run(t, s, sandbox.Command{Code: "import pandas\nanswer = 1"}); string(r.Answer) != "1" {
+	if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import pandas\nanswer = 1"}); string(r.Answer) != "1" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -345,15 +313,15 @@ func TestWarmInterpreterDies(t *testing.T) {
 // TestContainerDies: a container that is gone ends the program, and then the session.
 func TestContainerDies(t *testing.T) {
 	box := newBox(t, Options{Warm: 1})
-	s := newSession(t, box, sandbox.Spec{}).(*session)
+	s := sandboxtest.Session(t, box, sandbox.Spec{}).(*session)
 	time.AfterFunc(500*time.Millisecond, func() { _ = box.engine.ContainerKill(context.Background(), s.cell.id, "KILL") })
-	if r := run(t, s, sandbox.Command{Code: "import time\ntime.sleep(20)"}); r.Status != sandbox.StatusKilled {
+	if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import time\ntime.sleep(20)"}); r.Status != sandbox.StatusKilled {
 		t.Errorf("%+v", r)
 	}
 	if r, err := s.Run(t.Context(), sandbox.Command{Language: sandbox.Python, Code: "answer = 1"}); err == nil {
 		t.Errorf("a session without a container runs: %+v", r)
 	}
-	if r := run(t, newSession(t, box, sandbox.Spec{}), sandbox.Command{Code: "answer = 1"}); string(r.Answer) != "1" {
+	if r := sandboxtest.Execute(t, sandboxtest.Session(t, box, sandbox.Spec{}), sandbox.Command{Code: "answer = 1"}); string(r.Answer) != "1" {
 		t.Errorf("%+v", r)
 	}
 }

@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/sandboxtest"
 )
 
 // TestCancelAnywhere cancels executions at moments from before their start until
 // after their end: the cell is the same throughout, and the next execution clean.
 func TestCancelAnywhere(t *testing.T) {
 	box := newBox(t, Options{Cells: 1})
-	s := newSession(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) { _ = conn.Close() }}}})
+	s := sandboxtest.Session(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) { _ = conn.Close() }}}})
 	first := box.slots[0].current
 	random := rand.New(rand.NewPCG(1, 2))
 	cancelled := 0
@@ -38,7 +39,7 @@ func TestCancelAnywhere(t *testing.T) {
 			cancelled++
 		}
 		if i%10 == 0 {
-			if r := run(t, s, sandbox.Command{Code: "import os\nanswer = [os.listdir('/tmp'), sorted(p for p in os.listdir('/proc') if p.isdigit())]"}); string(r.Answer) != `[[], ["1"]]` {
+			if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import os\nanswer = [os.listdir('/tmp'), sorted(p for p in os.listdir('/proc') if p.isdigit())]"}); string(r.Answer) != `[[], ["1"]]` {
 				t.Fatalf("after %d: %s %s", i, r.Answer, r.Stderr)
 			}
 		}
@@ -151,7 +152,7 @@ func TestNothingIsLeft(t *testing.T) {
 	c := box.slots[0].current
 	round := func(n int) {
 		for i := range n {
-			s, err := box.Open(t.Context(), sandbox.Spec{Limits: small, Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) { _ = conn.Close() }}}})
+			s, err := box.Open(t.Context(), sandbox.Spec{Limits: sandboxtest.Small, Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) { _ = conn.Close() }}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +191,7 @@ func TestManySessions(t *testing.T) {
 		sessions = append(sessions, s)
 	}
 	for i := range 10 {
-		if r := run(t, sessions[i*100], sandbox.Command{Code: fmt.Sprintf("import os\nopen('f%d', 'w').close()\nanswer = os.listdir()", i)}); string(r.Answer) != fmt.Sprintf(`["f%d"]`, i) {
+		if r := sandboxtest.Execute(t, sessions[i*100], sandbox.Command{Code: fmt.Sprintf("import os\nopen('f%d', 'w').close()\nanswer = os.listdir()", i)}); string(r.Answer) != fmt.Sprintf(`["f%d"]`, i) {
 			t.Errorf("%d: %s %s", i, r.Answer, r.Stderr)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/sandboxtest"
 )
 
 // grouped is a sandbox whose programs a cgroup accounts for. Where there is none the
@@ -52,12 +53,12 @@ def hoard(make):
 		{"a victim that has changed places", "import os, time\ntry: open('/proc/self/oom_score_adj', 'w').write('0')\nexcept OSError: pass\n" + each + "hoard(lambda: b'x' * (60 << 20))"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := newSession(t, box, sandbox.Spec{Limits: limits})
-			r := run(t, s, sandbox.Command{Code: test.code, Wall: 30 * time.Second})
+			s := sandboxtest.Session(t, box, sandbox.Spec{Limits: limits})
+			r := sandboxtest.Execute(t, s, sandbox.Command{Code: test.code, Wall: 30 * time.Second})
 			if r.Status != sandbox.StatusMemory {
 				t.Errorf("%s: exit %d, signal %d, %s", r.Status, r.ExitCode, r.Signal, r.Stderr)
 			}
-			if r := run(t, s, sandbox.Command{Code: "answer = len(bytes(60 << 20))"}); string(r.Answer) != "62914560" {
+			if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "answer = len(bytes(60 << 20))"}); string(r.Answer) != "62914560" {
 				t.Errorf("the next: %s %s", r.Status, r.Stderr)
 			}
 			if box.slots[0].current != first || !first.alive() {
@@ -66,16 +67,16 @@ def hoard(make):
 		})
 	}
 	t.Run("files that stay do not count again", func(t *testing.T) {
-		s := newSession(t, box, sandbox.Spec{Limits: limits})
+		s := sandboxtest.Session(t, box, sandbox.Spec{Limits: limits})
 		for i := range 4 {
-			if r := run(t, s, sandbox.Command{Code: "import sys\nopen('f' + repr(__import__('os').listdir()).replace('/', ''), 'wb').write(bytes(70 << 20))\nanswer = 1"}); string(r.Answer) != "1" {
+			if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import sys\nopen('f' + repr(__import__('os').listdir()).replace('/', ''), 'wb').write(bytes(70 << 20))\nanswer = 1"}); string(r.Answer) != "1" {
 				t.Errorf("file %d: %s %s", i, r.Status, r.Stderr)
 			}
 		}
 	})
 	t.Run("killed by itself", func(t *testing.T) {
-		s := newSession(t, box, sandbox.Spec{Limits: limits})
-		if r := run(t, s, sandbox.Command{Code: "import ctypes\nctypes.string_at(0)"}); r.Status != sandbox.StatusKilled {
+		s := sandboxtest.Session(t, box, sandbox.Spec{Limits: limits})
+		if r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import ctypes\nctypes.string_at(0)"}); r.Status != sandbox.StatusKilled {
 			t.Errorf("%s", r.Status)
 		}
 	})
@@ -85,8 +86,8 @@ def hoard(make):
 func TestCgroupProcesses(t *testing.T) {
 	box := grouped(t)
 	for _, most := range []int{20, 5, 40} {
-		s := newSession(t, box, sandbox.Spec{Limits: sandbox.Limits{Processes: most}})
-		r := run(t, s, sandbox.Command{Code: "import os, time\nn = 1\ntry:\n    while n < 1000:\n        if os.fork() == 0: time.sleep(60)\n        n += 1\nexcept OSError: pass\nanswer = n"})
+		s := sandboxtest.Session(t, box, sandbox.Spec{Limits: sandbox.Limits{Processes: most}})
+		r := sandboxtest.Execute(t, s, sandbox.Command{Code: "import os, time\nn = 1\ntry:\n    while n < 1000:\n        if os.fork() == 0: time.sleep(60)\n        n += 1\nexcept OSError: pass\nanswer = n"})
 		if string(r.Answer) != map[int]string{20: "20", 5: "5", 40: "40"}[most] {
 			t.Errorf("%s processes, want %d", r.Answer, most)
 		}

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/medgym-data/medgym-data/sandbox"
+	"github.com/medgym-data/medgym-data/sandbox/sandboxtest"
 )
 
 // TestHostFiles: a cell gets files one by one and nothing of the folders that they lie
@@ -27,8 +28,8 @@ func TestHostFiles(t *testing.T) {
 		}
 		files = append(files, sandbox.File{Path: "/data/" + f.name, HostPath: host})
 	}
-	s := newSession(t, box, sandbox.Spec{Files: files})
-	r := run(t, s, sandbox.Command{Code: `
+	s := sandboxtest.Session(t, box, sandbox.Spec{Files: files})
+	r := sandboxtest.Execute(t, s, sandbox.Command{Code: `
 import os, stat
 answer = []
 for name in sorted(os.listdir('/data')):

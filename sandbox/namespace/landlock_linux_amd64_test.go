@@ -10,6 +10,7 @@ import (
 
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/sandbox/internal/backend"
+	"github.com/medgym-data/medgym-data/sandbox/sandboxtest"
 )
 
 // TestLandlock: what a program may do goes on, and what only Landlock forbids is
@@ -26,7 +27,7 @@ func TestLandlock(t *testing.T) {
 	if at := slices.IndexFunc(box.Info().Controls, func(c sandbox.Control) bool { return c.Name == "landlock" && c.How != "" && c.Gap == "" }); at < 0 {
 		t.Errorf("%+v", box.Info().Controls)
 	}
-	s := newSession(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) {
+	s := sandboxtest.Session(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) {
 		_, _ = conn.Write([]byte("served"))
 		_ = conn.Close()
 	}}}, Files: []sandbox.File{{Path: "/data/x", Content: []byte("given")}}})
@@ -57,7 +58,7 @@ answer = tempfile.TemporaryFile().fileno() > 2`, "true"},
 		{"writes outside", "import os\nanswer = []\nfor path in ('/', '/usr', '/etc', '/opt', '/data', '/workdir', '/proc/self'):\n    try: open(path + '/x', 'w'); answer.append(path)\n    except OSError: pass", "[]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := run(t, s, sandbox.Command{Code: test.code})
+			r := sandboxtest.Execute(t, s, sandbox.Command{Code: test.code})
 			if !json.Valid(r.Answer) || string(r.Answer) != test.answer {
 				t.Errorf("%s %s, want %s\n%s", r.Status, r.Answer, test.answer, r.Stderr)
 			}

@@ -51,39 +51,6 @@ func newBox(t testing.TB, opts Options) *Sandbox {
 	return box
 }
 
-func newSession(t testing.TB, box sandbox.Sandbox, spec sandbox.Spec) sandbox.Session {
-	t.Helper()
-	spec.Name = t.Name()
-	s, err := box.Open(t.Context(), spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-func run(t testing.TB, s sandbox.Session, cmd sandbox.Command) sandbox.Result {
-	t.Helper()
-	if cmd.Language == "" {
-		cmd.Language = sandbox.Python
-	}
-	if cmd.Wall == 0 {
-		cmd.Wall = time.Minute
-	}
-	r, err := s.Run(t.Context(), cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// small are limits that abuse meets quickly.
-var small = sandbox.Limits{Memory: 256 << 20, Output: 64 << 10, Disk: 16 << 20, Inodes: 500, Processes: 32, CPU: 3 * time.Second}
-
 // TestSuite: what every backend keeps.
 func TestSuite(t *testing.T) {
 	sandboxtest.Run(t, sandboxtest.Backend{Open: func(t testing.TB) sandbox.Sandbox { return newBox(t, Options{Cells: 1}) }})
@@ -93,7 +60,7 @@ func TestSuite(t *testing.T) {
 // the next session has another; one that has done its share is replaced.
 func TestReplacement(t *testing.T) {
 	box := newBox(t, Options{Cells: 1, Recycle: 3})
-	s := newSession(t, box, sandbox.Spec{})
+	s := sandboxtest.Session(t, box, sandbox.Spec{})
 	first := box.slots[0].current
 	if err := first.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -102,12 +69,12 @@ func TestReplacement(t *testing.T) {
 	if _, err := s.Run(t.Context(), sandbox.Command{Language: sandbox.Python, Code: "answer = 1"}); err == nil {
 		t.Error("a dead cell answered")
 	}
-	s = newSession(t, box, sandbox.Spec{})
+	s = sandboxtest.Session(t, box, sandbox.Spec{})
 	second := box.slots[0].current
 	for range 4 {
-		run(t, s, sandbox.Command{Code: "answer = 1"})
+		sandboxtest.Execute(t, s, sandbox.Command{Code: "answer = 1"})
 	}
-	third := newSession(t, box, sandbox.Spec{}) // asks for the successor, and does not wait for it
+	third := sandboxtest.Session(t, box, sandbox.Spec{}) // asks for the successor, and does not wait for it
 	for deadline := time.Now().Add(2 * time.Minute); box.slots[0].current == second; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the cell was not replaced")
@@ -115,10 +82,10 @@ func TestReplacement(t *testing.T) {
 		if err := third.Close(); err != nil {
 			t.Fatal(err)
 		}
-		third = newSession(t, box, sandbox.Spec{})
+		third = sandboxtest.Session(t, box, sandbox.Spec{})
 	}
-	run(t, s, sandbox.Command{Code: "answer = 1"}) // the old one serves what it has
-	run(t, third, sandbox.Command{Code: "answer = 1"})
+	sandboxtest.Execute(t, s, sandbox.Command{Code: "answer = 1"}) // the old one serves what it has
+	sandboxtest.Execute(t, third, sandbox.Command{Code: "answer = 1"})
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
@@ -162,12 +129,12 @@ func BenchmarkRun(b *testing.B) {
 	box := newBox(b, Options{Cells: 1, Recycle: 1 << 30})
 	for _, p := range programs {
 		once := func(b *testing.B, s sandbox.Session) {
-			if r := run(b, s, sandbox.Command{Code: p.code}); string(r.Answer) != p.want {
+			if r := sandboxtest.Execute(b, s, sandbox.Command{Code: p.code}); string(r.Answer) != p.want {
 				b.Fatalf("%+v", r)
 			}
 		}
 		b.Run(p.name+"/kept", func(b *testing.B) {
-			s := newSession(b, box, sandbox.Spec{})
+			s := sandboxtest.Session(b, box, sandbox.Spec{})
 			spread(b, func() { once(b, s) })
 		})
 		b.Run(p.name+"/fresh", func(b *testing.B) {

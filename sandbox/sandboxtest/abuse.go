@@ -56,7 +56,7 @@ func runAbuse(t *testing.T, b Backend) {
 	neighbour := canaries.neighbour(t, box)
 	files := given(t, box)
 	first := trial(t, box, files)
-	clean := run(t, first, sandbox.Command{Code: state, Seed: 11})
+	clean := Execute(t, first, sandbox.Command{Code: state, Seed: 11})
 	if clean.Status != sandbox.StatusOK || clean.Answer == nil {
 		t.Fatalf("the state before: %s %s", clean.Status, clean.Stderr)
 	}
@@ -111,7 +111,7 @@ func runAbuse(t *testing.T, b Backend) {
 			}
 		})
 	}
-	if r := run(t, neighbour, sandbox.Command{Code: "answer = [len(open(n).read()) for n in ('/session/theirs', '/data/theirs.csv', '/workdir/theirs.txt')]"}); string(r.Answer) != fmt.Sprintf("[%[1]d, %[1]d, %[1]d]", len(canaries.secret)) {
+	if r := Execute(t, neighbour, sandbox.Command{Code: "answer = [len(open(n).read()) for n in ('/session/theirs', '/data/theirs.csv', '/workdir/theirs.txt')]"}); string(r.Answer) != fmt.Sprintf("[%[1]d, %[1]d, %[1]d]", len(canaries.secret)) {
 		t.Errorf("the neighbour has %s %s", r.Answer, r.Stderr)
 	}
 	canaries.intact(t)
@@ -125,7 +125,7 @@ func runAbuse(t *testing.T, b Backend) {
 // that only its owner may read, and a table.
 func given(t *testing.T, box sandbox.Sandbox) []sandbox.File {
 	t.Helper()
-	r := run(t, open(t, box, sandbox.Spec{}), sandbox.Command{Code: `
+	r := Execute(t, Session(t, box, sandbox.Spec{}), sandbox.Command{Code: `
 import base64, sqlite3
 with sqlite3.connect('x.sqlite') as db:
     db.execute('create table patient (id integer, name text)')
@@ -146,7 +146,7 @@ answer = base64.b64encode(open('x.sqlite', 'rb').read()).decode()`})
 // trial is a session for one program.
 func trial(t *testing.T, box sandbox.Sandbox, files []sandbox.File) sandbox.Session {
 	t.Helper()
-	return open(t, box, sandbox.Spec{Limits: small, Files: files})
+	return Session(t, box, sandbox.Spec{Limits: Small, Files: files})
 }
 
 // abused runs a program and says, in a word or two, how it came out.
@@ -208,7 +208,7 @@ func outcome(p abuse.Program) string {
 // after looks at what the next execution finds.
 func after(t *testing.T, s sandbox.Session, clean json.RawMessage) {
 	t.Helper()
-	r := run(t, s, sandbox.Command{Code: state, Seed: 11})
+	r := Execute(t, s, sandbox.Command{Code: state, Seed: 11})
 	var found, want []json.RawMessage
 	if err := json.Unmarshal(clean, &want); err != nil {
 		t.Fatal(err)

@@ -102,9 +102,9 @@ func (c *canaries) neighbour(t *testing.T, box sandbox.Sandbox) sandbox.Session 
 	if err := os.WriteFile(host, c.secret, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, box, sandbox.Spec{Files: []sandbox.File{
+	s := Session(t, box, sandbox.Spec{Files: []sandbox.File{
 		{Path: "/data/theirs.csv", HostPath: host}, {Path: "/workdir/theirs.txt", Content: c.secret}}})
-	r := run(t, s, sandbox.Command{Code: fmt.Sprintf("open('/session/theirs', 'w').write(%q)\nanswer = 1", c.secret)})
+	r := Execute(t, s, sandbox.Command{Code: fmt.Sprintf("open('/session/theirs', 'w').write(%q)\nanswer = 1", c.secret)})
 	if string(r.Answer) != "1" {
 		t.Fatalf("the neighbour: %s %s", r.Status, r.Stderr)
 	}

@@ -36,16 +36,16 @@ func info(t *testing.T, box sandbox.Sandbox) {
 	if !slices.Equal(names, sandbox.ControlNames) {
 		t.Errorf("controls %q, want %q", names, sandbox.ControlNames)
 	}
-	s := open(t, box, sandbox.Spec{})
-	if r := run(t, s, sandbox.Command{Code: "answer = 1"}); !slices.Equal(r.Controls, info.Enforced()) {
+	s := Session(t, box, sandbox.Spec{})
+	if r := Execute(t, s, sandbox.Command{Code: "answer = 1"}); !slices.Equal(r.Controls, info.Enforced()) {
 		t.Errorf("a result under %q, want %q", r.Controls, info.Enforced())
 	}
 }
 
 func results(t *testing.T, box sandbox.Sandbox) {
-	s := open(t, box, sandbox.Spec{})
+	s := Session(t, box, sandbox.Spec{})
 	t.Run("error", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Code: "x = {}\n\nx['k']"})
+		r := Execute(t, s, sandbox.Command{Code: "x = {}\n\nx['k']"})
 		if r.Status != sandbox.StatusError || r.ErrorType != "KeyError" || r.ErrorLine != 3 || r.ExitCode != 1 {
 			t.Errorf("%+v", r)
 		}
@@ -54,31 +54,31 @@ func results(t *testing.T, box sandbox.Sandbox) {
 		}
 	})
 	t.Run("syntax error", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Code: "x = 1\ny = ("})
+		r := Execute(t, s, sandbox.Command{Code: "x = 1\ny = ("})
 		if r.Status != sandbox.StatusError || r.ErrorType != "SyntaxError" || r.ErrorLine != 2 {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("exit code", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Language: sandbox.Shell, Code: "echo out; echo err >&2; exit 3"})
+		r := Execute(t, s, sandbox.Command{Language: sandbox.Shell, Code: "echo out; echo err >&2; exit 3"})
 		if r.Status != sandbox.StatusError || r.ExitCode != 3 || string(r.Stdout) != "out\n" || string(r.Stderr) != "err\n" {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("python from a shell", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Language: sandbox.Shell, Code: "python -c 'import pandas; print(pandas.__version__)' && python3 --version"})
+		r := Execute(t, s, sandbox.Command{Language: sandbox.Shell, Code: "python -c 'import pandas; print(pandas.__version__)' && python3 --version"})
 		if r.Status != sandbox.StatusOK || !strings.HasPrefix(string(r.Stdout), "2.") {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("invalid UTF-8", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Code: "import sys\nsys.stdout.buffer.write(b'a\\xffb\\x00c')"})
+		r := Execute(t, s, sandbox.Command{Code: "import sys\nsys.stdout.buffer.write(b'a\\xffb\\x00c')"})
 		if string(r.Stdout) != "a�b\x00c" {
 			t.Errorf("%q", r.Stdout)
 		}
 	})
 	t.Run("inject and capture", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{
+		r := Execute(t, s, sandbox.Command{
 			Code:    "import numpy as np\nb = np.array([a['x'] + 1])\nclass Fit: pass\nfit = Fit()\nfit.pvalue = .5\nfit.secret = 1\nanswer = a",
 			Inject:  map[string]json.RawMessage{"a": json.RawMessage(`{"$":"dict","v":[["x",1]]}`)},
 			Capture: []sandbox.Capture{{Name: "b"}, {Name: "fit", Attrs: []string{"pvalue"}}, {Name: "absent"}},
@@ -93,27 +93,27 @@ func results(t *testing.T, box sandbox.Sandbox) {
 	})
 	t.Run("seeded", func(t *testing.T) {
 		code := "import random, numpy as np\nanswer = [random.random(), float(np.random.rand()), hash('a')]"
-		a := run(t, s, sandbox.Command{Code: code, Seed: 1})
-		b := run(t, s, sandbox.Command{Code: code, Seed: 1})
-		c := run(t, s, sandbox.Command{Code: code, Seed: 2})
+		a := Execute(t, s, sandbox.Command{Code: code, Seed: 1})
+		b := Execute(t, s, sandbox.Command{Code: code, Seed: 1})
+		c := Execute(t, s, sandbox.Command{Code: code, Seed: 2})
 		if string(a.Answer) != string(b.Answer) || string(a.Answer) == string(c.Answer) || a.Answer == nil {
 			t.Errorf("%s %s %s", a.Answer, b.Answer, c.Answer)
 		}
 	})
 	t.Run("large answer", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Code: "answer = list(range(400_000))"})
+		r := Execute(t, s, sandbox.Command{Code: "answer = list(range(400_000))"})
 		if len(r.Answer) < 2_000_000 {
 			t.Errorf("%d bytes, %s", len(r.Answer), r.Status)
 		}
 	})
 	t.Run("output kept up to the limit", func(t *testing.T) {
-		r := run(t, open(t, box, sandbox.Spec{Limits: small}), sandbox.Command{Code: "print('x' * (1 << 20))"})
-		if r.Status != sandbox.StatusOutputLimit || len(r.Stdout) != int(small.Output) || !r.Truncated {
+		r := Execute(t, Session(t, box, sandbox.Spec{Limits: Small}), sandbox.Command{Code: "print('x' * (1 << 20))"})
+		if r.Status != sandbox.StatusOutputLimit || len(r.Stdout) != int(Small.Output) || !r.Truncated {
 			t.Errorf("%s, %d bytes, truncated %v", r.Status, len(r.Stdout), r.Truncated)
 		}
 	})
 	t.Run("main", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Code: "if __name__ == '__main__':\n    answer = 1"})
+		r := Execute(t, s, sandbox.Command{Code: "if __name__ == '__main__':\n    answer = 1"})
 		if string(r.Answer) != "1" {
 			t.Errorf("%+v", r)
 		}
@@ -131,24 +131,24 @@ func sessions(t *testing.T, box sandbox.Sandbox) {
 	if err := os.WriteFile(host, []byte("a\n1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	one := open(t, box, sandbox.Spec{Files: []sandbox.File{
+	one := Session(t, box, sandbox.Spec{Files: []sandbox.File{
 		{Path: "/workdir/study/data.csv", HostPath: host}, {Path: "/data/private.csv", HostPath: private}, {Path: "/workdir/note.txt", Content: []byte("hello")}, {Path: "/workdir/empty", Content: []byte{}}}})
-	two := open(t, box, sandbox.Spec{})
+	two := Session(t, box, sandbox.Spec{})
 
-	r := run(t, one, sandbox.Command{Code: "import pandas as pd\nanswer = [int(pd.read_csv('/workdir/study/data.csv').a[0]), int(pd.read_csv('/data/private.csv').b[0]), open('/workdir/note.txt').read(), open('/workdir/empty').read()]\nopen('kept.txt', 'w').write('x')\nleft = 1"})
+	r := Execute(t, one, sandbox.Command{Code: "import pandas as pd\nanswer = [int(pd.read_csv('/workdir/study/data.csv').a[0]), int(pd.read_csv('/data/private.csv').b[0]), open('/workdir/note.txt').read(), open('/workdir/empty').read()]\nopen('kept.txt', 'w').write('x')\nleft = 1"})
 	if string(r.Answer) != `[1, 2, "hello", ""]` {
 		t.Errorf("%s %s", r.Answer, r.Stderr)
 	}
 	for _, path := range []string{"/workdir/study/data.csv", "/workdir/new", "/data/private.csv", "/workdir/note.txt"} {
-		r := run(t, one, sandbox.Command{Code: "open('" + path + "', 'a')"})
+		r := Execute(t, one, sandbox.Command{Code: "open('" + path + "', 'a')"})
 		if r.Status != sandbox.StatusError {
 			t.Errorf("%s could be written", path)
 		}
 	}
-	if r := run(t, one, sandbox.Command{Code: "answer = [open('/session/kept.txt').read(), 'left' in globals()]"}); string(r.Answer) != `["x", false]` {
+	if r := Execute(t, one, sandbox.Command{Code: "answer = [open('/session/kept.txt').read(), 'left' in globals()]"}); string(r.Answer) != `["x", false]` {
 		t.Errorf("%s", r.Answer)
 	}
-	if r := run(t, two, sandbox.Command{Code: "import os\nanswer = [os.listdir('/session'), os.listdir('/workdir')]"}); string(r.Answer) != `[[], []]` {
+	if r := Execute(t, two, sandbox.Command{Code: "import os\nanswer = [os.listdir('/session'), os.listdir('/workdir')]"}); string(r.Answer) != `[[], []]` {
 		t.Errorf("%s", r.Answer)
 	}
 	for _, file := range []sandbox.File{{Path: "/etc/passwd", Content: []byte("x")}, {Path: "/workdir/../etc/x", Content: []byte("x")},
@@ -180,18 +180,18 @@ func services(t *testing.T, box sandbox.Sandbox) {
 			}
 		}}).Serve(l)
 	}
-	s := open(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: handle}}})
+	s := Session(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: handle}}})
 	code := "import requests\nanswer = [requests.get('http://localhost:8080/a').text, requests.post('http://127.0.0.1:8080/b', data='x').text]"
 	for range 3 {
-		if r := run(t, s, sandbox.Command{Code: code}); string(r.Answer) != `["served /a", "served /b"]` {
+		if r := Execute(t, s, sandbox.Command{Code: code}); string(r.Answer) != `["served /a", "served /b"]` {
 			t.Fatalf("%s %s", r.Answer, r.Stderr)
 		}
 	}
 	if len(posts) != 6 || posts[1] != "POST x" {
 		t.Errorf("%q", posts)
 	}
-	other := open(t, box, sandbox.Spec{})
-	if r := run(t, other, sandbox.Command{Code: "import requests\nrequests.get('http://localhost:8080/a')"}); r.ErrorType != "ConnectionError" {
+	other := Session(t, box, sandbox.Spec{})
+	if r := Execute(t, other, sandbox.Command{Code: "import requests\nrequests.get('http://localhost:8080/a')"}); r.ErrorType != "ConnectionError" {
 		t.Errorf("another session reached the service: %s %s", r.Status, r.Stdout)
 	}
 }
@@ -219,13 +219,13 @@ func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 // cancel: a cancelled execution is no result, and the session lives on.
 func cancel(t *testing.T, box sandbox.Sandbox) {
-	s := open(t, box, sandbox.Spec{})
+	s := Session(t, box, sandbox.Spec{})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if _, err := s.Run(ctx, sandbox.Command{Language: sandbox.Python, Code: "while True: pass"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("error %v", err)
 	}
-	if r := run(t, s, sandbox.Command{Code: "answer = 1"}); string(r.Answer) != "1" {
+	if r := Execute(t, s, sandbox.Command{Code: "answer = 1"}); string(r.Answer) != "1" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -264,8 +264,8 @@ func concurrent(t *testing.T, box sandbox.Sandbox) {
 // residue: what one program was given, said and answered is not in the memory
 // that the next is forked from.
 func residue(t *testing.T, box sandbox.Sandbox) {
-	one := open(t, box, sandbox.Spec{Files: []sandbox.File{{Path: "/data/x", Content: []byte(strings.Repeat("FRAGMENT-", 50))}}})
-	two := open(t, box, sandbox.Spec{})
+	one := Session(t, box, sandbox.Spec{Files: []sandbox.File{{Path: "/data/x", Content: []byte(strings.Repeat("FRAGMENT-", 50))}}})
+	two := Session(t, box, sandbox.Spec{})
 	// The mark is put together at run time: whoever looks for it does not hold it.
 	const search = `
 import ctypes
@@ -280,9 +280,9 @@ answer = found
 `
 	for _, imports := range []string{"", "import pandas\n", "import scipy.stats\n"} {
 		for range 5 {
-			run(t, one, sandbox.Command{Code: imports + "# FRAGMENT-\nx = v * 400\nprint(x)\nanswer = x", Inject: map[string]json.RawMessage{"v": json.RawMessage(`"FRAGMENT-"`)}})
+			Execute(t, one, sandbox.Command{Code: imports + "# FRAGMENT-\nx = v * 400\nprint(x)\nanswer = x", Inject: map[string]json.RawMessage{"v": json.RawMessage(`"FRAGMENT-"`)}})
 		}
-		r := run(t, two, sandbox.Command{Code: imports + search})
+		r := Execute(t, two, sandbox.Command{Code: imports + search})
 		if string(r.Answer) != "1" { // the mark that is looked for
 			t.Errorf("after %q: %s times what is of another session: %s", imports, r.Answer, r.Stderr)
 		}
@@ -292,7 +292,7 @@ answer = found
 // forgedReport: a program that writes its own report is held to the bounds of
 // an honest one.
 func forgedReport(t *testing.T, box sandbox.Sandbox) {
-	s := open(t, box, sandbox.Spec{Limits: small})
+	s := Session(t, box, sandbox.Spec{Limits: Small})
 	for _, test := range []struct{ name, report, answer string }{
 		{"not asked for", `'{"captured": {"answer": "1", "other": "2"}}'`, "1"},
 		{"no JSON", `'{"captured": {"answer": "1"'`, ""},
@@ -306,7 +306,7 @@ func forgedReport(t *testing.T, box sandbox.Sandbox) {
 		{"endless message", `'{"error_type": "' + 'E' * 10**6 + '", "error_message": "' + '\u00e9' * 10**6 + '", "error_line": 99999}'`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := run(t, s, sandbox.Command{Code: "import os\ntext = " + test.report + "\ntext = memoryview(text if type(text) is bytes else text.encode())\nwhile text: text = text[os.write(3, text):]\nos._exit(0)",
+			r := Execute(t, s, sandbox.Command{Code: "import os\ntext = " + test.report + "\ntext = memoryview(text if type(text) is bytes else text.encode())\nwhile text: text = text[os.write(3, text):]\nos._exit(0)",
 				Wall: time.Minute})
 			if string(r.Answer) != test.answer || len(r.Captured) > 1 || len(r.ErrorType) > backend.MaxErrorType || len(r.ErrorMessage) > backend.MaxErrorMessage || r.ErrorLine != 0 {
 				t.Errorf("%s: answer %.50s, %d captured, %d and %d bytes of error at line %d", r.Status, r.Answer, len(r.Captured), len(r.ErrorType), len(r.ErrorMessage), r.ErrorLine)
@@ -318,13 +318,13 @@ func forgedReport(t *testing.T, box sandbox.Sandbox) {
 // captureBudget: the limit holds for all captured values together, and does not
 // end the program.
 func captureBudget(t *testing.T, box sandbox.Sandbox) {
-	s := open(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20}})
+	s := Session(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20}})
 	cmd := sandbox.Command{Code: "answer = 1\n"}
 	for i := range 8 {
 		cmd.Code += fmt.Sprintf("v%d = ['\"'] * 50_000\n", i)
 		cmd.Capture = append(cmd.Capture, sandbox.Capture{Name: fmt.Sprintf("v%d", i)})
 	}
-	r := run(t, s, cmd)
+	r := Execute(t, s, cmd)
 	whole := 0
 	for _, v := range r.Captured {
 		if !strings.Contains(string(v), "too_large") {
@@ -339,14 +339,14 @@ func captureBudget(t *testing.T, box sandbox.Sandbox) {
 // refusedCommands: what a caller gets wrong is an error, not a panic and not the
 // program's fault.
 func refusedCommands(t *testing.T, box sandbox.Sandbox) {
-	s := open(t, box, sandbox.Spec{})
+	s := Session(t, box, sandbox.Spec{})
 	if _, err := s.Run(t.Context(), sandbox.Command{Language: "perl", Code: "1"}); err == nil {
 		t.Error("a language that there is not was accepted")
 	}
-	if r := run(t, s, sandbox.Command{Language: sandbox.Shell, Code: "echo a", Capture: []sandbox.Capture{{Name: "answer"}}}); string(r.Stdout) != "a\n" || r.Answer != nil {
+	if r := Execute(t, s, sandbox.Command{Language: sandbox.Shell, Code: "echo a", Capture: []sandbox.Capture{{Name: "answer"}}}); string(r.Stdout) != "a\n" || r.Answer != nil {
 		t.Errorf("%+v", r)
 	}
-	if r := run(t, s, sandbox.Command{Language: sandbox.Shell, Code: ": " + strings.Repeat("x", 1<<20)}); r.Status != sandbox.StatusError || !strings.Contains(string(r.Stderr), "too long") {
+	if r := Execute(t, s, sandbox.Command{Language: sandbox.Shell, Code: ": " + strings.Repeat("x", 1<<20)}); r.Status != sandbox.StatusError || !strings.Contains(string(r.Stderr), "too long") {
 		t.Errorf("%s %s", r.Status, r.Stderr)
 	}
 	host := filepath.Join(t.TempDir(), "host")
@@ -367,8 +367,8 @@ func refusedCommands(t *testing.T, box sandbox.Sandbox) {
 			_ = s.Close()
 		}
 	}
-	s = open(t, box, sandbox.Spec{Files: []sandbox.File{{Path: "/data/x", HostPath: host}}})
-	if r := run(t, s, sandbox.Command{Code: "answer = open('/data/x').read()"}); string(r.Answer) != `"kept"` {
+	s = Session(t, box, sandbox.Spec{Files: []sandbox.File{{Path: "/data/x", HostPath: host}}})
+	if r := Execute(t, s, sandbox.Command{Code: "answer = open('/data/x').read()"}); string(r.Answer) != `"kept"` {
 		t.Errorf("%+v", r)
 	}
 }
@@ -376,13 +376,13 @@ func refusedCommands(t *testing.T, box sandbox.Sandbox) {
 // portLeftBehind: a program leaves a listener on a service's port in a socket
 // that is in flight to itself, which the kernel frees only some time after its end.
 func portLeftBehind(t *testing.T, box sandbox.Sandbox) {
-	bad := open(t, box, sandbox.Spec{})
-	good := open(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) {
+	bad := Session(t, box, sandbox.Spec{})
+	good := Session(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) {
 		_, _ = io.WriteString(conn, "served")
 		_ = conn.Close()
 	}}}})
 	for range 5 {
-		r := run(t, bad, sandbox.Command{Code: `
+		r := Execute(t, bad, sandbox.Command{Code: `
 import array, socket
 for _ in range(200):
     a, b = socket.socketpair()
@@ -399,7 +399,7 @@ answer = 1`})
 		if string(r.Answer) != "1" {
 			t.Fatalf("%+v", r)
 		}
-		r = run(t, good, sandbox.Command{Code: "import socket\nanswer = socket.create_connection(('localhost', 8080)).recv(10).decode()"})
+		r = Execute(t, good, sandbox.Command{Code: "import socket\nanswer = socket.create_connection(('localhost', 8080)).recv(10).decode()"})
 		if string(r.Answer) != `"served"` {
 			t.Errorf("%+v", r)
 		}
@@ -411,7 +411,7 @@ answer = 1`})
 func manyConnections(t *testing.T, box sandbox.Sandbox) {
 	var mu sync.Mutex
 	now, most := 0, 0
-	s := open(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: func(ctx context.Context, conn net.Conn) {
+	s := Session(t, box, sandbox.Spec{Services: []sandbox.Service{{Port: 8080, Handle: func(ctx context.Context, conn net.Conn) {
 		mu.Lock()
 		now++
 		most = max(most, now)
@@ -421,7 +421,7 @@ func manyConnections(t *testing.T, box sandbox.Sandbox) {
 		now--
 		mu.Unlock()
 	}}}})
-	r := run(t, s, sandbox.Command{Code: "import socket, time\nheld = []\nfor _ in range(300):\n    c = socket.socket()\n    c.setblocking(False)\n    c.connect_ex(('127.0.0.1', 8080))\n    held.append(c)\ntime.sleep(.5)\nanswer = 1"})
+	r := Execute(t, s, sandbox.Command{Code: "import socket, time\nheld = []\nfor _ in range(300):\n    c = socket.socket()\n    c.setblocking(False)\n    c.connect_ex(('127.0.0.1', 8080))\n    held.append(c)\ntime.sleep(.5)\nanswer = 1"})
 	if string(r.Answer) != "1" || most > backend.MaxConns || most < 10 || now != 0 {
 		t.Errorf("%s, at most %d connections at a time, %d now", r.Status, most, now)
 	}

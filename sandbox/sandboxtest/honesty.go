@@ -56,7 +56,7 @@ const opaque = `^\{"\$": "opaque", "type": "[^"]*", "why": "\w+"\}$`
 // comes out is what the built-in part of the value holds, or an opaque mark, and it
 // comes out soon.
 func honesty(t *testing.T, box sandbox.Sandbox) {
-	s := open(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20, Memory: 512 << 20}})
+	s := Session(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20, Memory: 512 << 20}})
 	exactly := func(text string) string { return "^" + regexp.QuoteMeta(text) + "$" }
 	for _, test := range []struct{ name, code, answer string }{
 		{"equal to everything", "answer = Equal()", opaque},
@@ -124,7 +124,7 @@ func honesty(t *testing.T, box sandbox.Sandbox) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			begin := time.Now()
-			r := run(t, s, sandbox.Command{Code: liar + test.code, Wall: time.Minute})
+			r := Execute(t, s, sandbox.Command{Code: liar + test.code, Wall: time.Minute})
 			if r.Status != sandbox.StatusOK {
 				t.Fatalf("%s: %s %s", r.Status, r.ErrorType, r.Stderr)
 			}
@@ -141,7 +141,7 @@ func honesty(t *testing.T, box sandbox.Sandbox) {
 // honestAttributes: of an object whose attributes are asked for, the
 // attributes are what is judged, each as data.
 func honestAttributes(t *testing.T, box sandbox.Sandbox) {
-	s := open(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20}})
+	s := Session(t, box, sandbox.Spec{Limits: sandbox.Limits{Capture: 1 << 20}})
 	for _, test := range []struct{ name, code, want string }{
 		{"liars", "fit = Equal()\nfit.p = Equal()", `"p": {"$": "object", "type": "__main__.Equal", "attrs": {"p"`},
 		{"raises", "class A:\n    p = property(lambda self: 1 / 0)\nfit = A()", `{"$": "opaque", "type": "__main__.A", "why": "no_form"}`},
@@ -154,7 +154,7 @@ func honestAttributes(t *testing.T, box sandbox.Sandbox) {
 			if test.name == "liars" {
 				code += "\nfit.p.p = fit"
 			}
-			r := run(t, s, sandbox.Command{Code: code, Capture: []sandbox.Capture{{Name: "fit", Attrs: []string{"p"}}}, Wall: time.Minute})
+			r := Execute(t, s, sandbox.Command{Code: code, Capture: []sandbox.Capture{{Name: "fit", Attrs: []string{"p"}}}, Wall: time.Minute})
 			if r.Status != sandbox.StatusOK || !strings.Contains(string(r.Captured["fit"]), test.want) || !json.Valid(r.Captured["fit"]) {
 				t.Errorf("%s %.300s %s, want %s", r.Status, r.Captured["fit"], r.Stderr, test.want)
 			}
@@ -165,21 +165,21 @@ func honestAttributes(t *testing.T, box sandbox.Sandbox) {
 // honestReport: what a program says of itself is bounded text, and it cannot
 // pass its own end for a fault of the sandbox.
 func honestReport(t *testing.T, box sandbox.Sandbox) {
-	s := open(t, box, sandbox.Spec{})
+	s := Session(t, box, sandbox.Spec{})
 	t.Run("forged fault", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Code: "import os\nos.write(3, b'{\"setup\": \"disk full\"}')\nos._exit(125)"})
+		r := Execute(t, s, sandbox.Command{Code: "import os\nos.write(3, b'{\"setup\": \"disk full\"}')\nos._exit(125)"})
 		if r.Status != sandbox.StatusError || r.Answer != nil {
 			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("long name of an exception", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Code: "raise type('E' * 10**7, (Exception,), {})('x' * 10**7)"})
+		r := Execute(t, s, sandbox.Command{Code: "raise type('E' * 10**7, (Exception,), {})('x' * 10**7)"})
 		if r.Status != sandbox.StatusError && r.Status != sandbox.StatusOutputLimit || len(r.ErrorType) > 200 || len(r.ErrorMessage) > 4000 {
 			t.Errorf("%s, %d bytes of type, %d of message", r.Status, len(r.ErrorType), len(r.ErrorMessage))
 		}
 	})
 	t.Run("exception that lies", func(t *testing.T) {
-		r := run(t, s, sandbox.Command{Code: liar + "class M(type):\n    __name__ = property(lambda c: Equal())\nclass E(Exception, metaclass=M):\n    def __str__(self): raise SystemExit(0)\nraise E"})
+		r := Execute(t, s, sandbox.Command{Code: liar + "class M(type):\n    __name__ = property(lambda c: Equal())\nclass E(Exception, metaclass=M):\n    def __str__(self): raise SystemExit(0)\nraise E"})
 		if r.Status != sandbox.StatusError || r.ErrorType != "E" {
 			t.Errorf("%+v", r)
 		}
@@ -188,7 +188,7 @@ func honestReport(t *testing.T, box sandbox.Sandbox) {
 		deep := strings.Repeat("[", 5000) + strings.Repeat("]", 5000)
 		for _, text := range []string{`{"$":"nothing"}`, `{"$":"dict","v":[[[1],2]]}`, `{"$":"ndarray","dtype":"int64","shape":[3],"v":[1]}`,
 			`{"$":"frame"}`, `{"$":"decimal","v":"x"}`, `{"x":1}`, `{"$":"bytes","v":1}`, deep} {
-			r := run(t, s, sandbox.Command{Code: "answer = [type(v).__name__, v == v, v == 1]", Inject: map[string]json.RawMessage{"v": json.RawMessage(text)}})
+			r := Execute(t, s, sandbox.Command{Code: "answer = [type(v).__name__, v == v, v == 1]", Inject: map[string]json.RawMessage{"v": json.RawMessage(text)}})
 			if text != deep && string(r.Answer) != `["Opaque", true, false]` || r.Status != sandbox.StatusOK {
 				t.Errorf("%.40s: %s %s", text, r.Answer, r.Stderr)
 			}

@@ -26,19 +26,19 @@ const holderVariable = "MEDGYM_TEST_HOLDER"
 func hold(t *testing.T, b Backend) {
 	box := b.open(t)
 	begun := make(chan struct{})
-	s := open(t, box, sandbox.Spec{
+	s := Session(t, box, sandbox.Spec{
 		Files: []sandbox.File{{Path: "/data/database.sqlite", HostPath: os.Getenv(holderVariable)}},
 		Services: []sandbox.Service{{Port: 8080, Handle: func(_ context.Context, conn net.Conn) {
 			close(begun)
 			_ = conn.Close()
 		}}},
 	})
-	open(t, box, sandbox.Spec{}) // one that is idle
+	Session(t, box, sandbox.Spec{}) // one that is idle
 	go func() {
 		<-begun
 		fmt.Println("holding") // read by killed
 	}()
-	run(t, s, sandbox.Command{Wall: time.Minute, Code: `
+	Execute(t, s, sandbox.Command{Wall: time.Minute, Code: `
 import os, socket, subprocess, time
 open('/tmp/x', 'wb').write(bytes(1 << 20))
 open('/session/x', 'wb').write(bytes(1 << 20))

@@ -75,8 +75,8 @@ func (b Backend) held(t testing.TB) []string {
 	return b.Held(t)
 }
 
-// open starts a session that the test closes.
-func open(t testing.TB, box sandbox.Sandbox, spec sandbox.Spec) sandbox.Session {
+// Session opens a session, which ends with the test.
+func Session(t testing.TB, box sandbox.Sandbox, spec sandbox.Spec) sandbox.Session {
 	t.Helper()
 	spec.Name = t.Name()
 	s, err := box.Open(t.Context(), spec)
@@ -91,7 +91,8 @@ func open(t testing.TB, box sandbox.Sandbox, spec sandbox.Spec) sandbox.Session 
 	return s
 }
 
-func run(t testing.TB, s sandbox.Session, cmd sandbox.Command) sandbox.Result {
+// Execute runs a command, in Python and for at most a minute where it does not say.
+func Execute(t testing.TB, s sandbox.Session, cmd sandbox.Command) sandbox.Result {
 	t.Helper()
 	if cmd.Language == "" {
 		cmd.Language = sandbox.Python
@@ -106,7 +107,7 @@ func run(t testing.TB, s sandbox.Session, cmd sandbox.Command) sandbox.Result {
 	return r
 }
 
-// small are limits that abuse meets quickly.
-var small = sandbox.Limits{
+// Small are limits that abuse meets quickly.
+var Small = sandbox.Limits{
 	Memory: 256 << 20, Output: 64 << 10, Capture: 1 << 20, Disk: 16 << 20, Inodes: 500, Processes: 32, CPU: 2 * time.Second,
 }
