@@ -371,8 +371,11 @@ func (b *Sandbox) controls() []sandbox.Control {
 	memory := engine(b.info.MemoryLimit, "memory", "cgroup for the container, rlimits and a watchdog for a program", "the engine has no cgroup for memory")
 	if memory.How == "" {
 		memory.How = "rlimits and a watchdog"
-	} else if !b.info.SwapLimit {
-		memory.Gap = "the engine does not count swap"
+	} else {
+		memory.Gap = "files and what the kernel holds for a program count toward the container's limit alone, which is higher"
+		if !b.info.SwapLimit {
+			memory.Gap += "; the engine does not count swap"
+		}
 	}
 	landlock := sandbox.Control{Name: "landlock", How: fmt.Sprintf("version %d, files and ports", b.hello.Landlock), Gap: "signals need version 6: a filter of system calls keeps them in"}
 	switch {

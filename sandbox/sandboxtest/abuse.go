@@ -39,7 +39,8 @@ answer = [
     [hashlib.sha256(open(n, 'rb').read()).hexdigest() if os.path.exists(n) else '' for n in (pandas.__file__, numpy.__file__, json.__file__, random.__file__, '/data/database.sqlite', '/workdir/data.csv')],
     sorted(files), processes,
     dict(os.environ), os.getcwd(), sys.path, sys.argv, os.umask(0o22), os.getpriority(0, 0), os.sched_getscheduler(0), status,
-    [resource.getrlimit(n) for n in range(16)], [str(signal.getsignal(n)) for n in range(1, 32)], sorted(os.listdir('/proc/self/fd'))[:5],
+    [resource.getrlimit(n) for n in range(16) if n != resource.RLIMIT_AS], min(resource.getrlimit(resource.RLIMIT_AS)) > 0,  # that of mappings begins at what is mapped
+    [str(signal.getsignal(n)) for n in range(1, 32)], sorted(os.listdir('/proc/self/fd'))[:5],
 ]
 `
 

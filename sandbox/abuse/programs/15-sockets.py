@@ -4,7 +4,7 @@
 import socket
 pairs, most = [], 0
 try:
-    while most < (200 << 20 if "memory" in canary["gaps"] else 1600 << 20):
+    while most < (200 << 20 if "memory: " in canary["gaps"] else 1600 << 20):
         a, b = socket.socketpair()
         pairs.append((a, b))
         a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 24)
