@@ -29,19 +29,20 @@ type Options struct {
 
 // Sandbox runs programs in cells. It implements sandbox.Sandbox.
 type Sandbox struct {
-	env     python.Environment
-	recycle int
-	seccomp []byte
-	uid     int
-	log     *slog.Logger
-	spawn   *spawner
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	files   *hostFiles
-	info    sandbox.Info // what is kept does not change
-	kept    []string     // names of Info.Controls, for every result
-	groups  *groups      // nil where there are none to be had
-	noGroup string       // why
+	env      python.Environment
+	recycle  int
+	seccomp  []byte
+	uid      int
+	log      *slog.Logger
+	spawn    *spawner
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	starting sync.WaitGroup // of cells that succeed others
+	files    *hostFiles
+	info     sandbox.Info // what is kept does not change
+	kept     []string     // names of Info.Controls, for every result
+	groups   *groups      // nil where there are none to be had
+	noGroup  string       // why
 
 	mu     sync.Mutex
 	slots  []*slot
@@ -51,11 +52,11 @@ type Sandbox struct {
 
 // slot is a place for one cell and those that it replaced.
 type slot struct {
-	mu        sync.Mutex
-	current   *cell
-	successor chan *cell // set while the next cell is being started; it comes when it is ready
-	retired   []*cell
-	sessions  int // guarded by Sandbox.mu
+	mu         sync.Mutex
+	current    *cell
+	succeeding bool // the next cell is being started
+	retired    []*cell
+	sessions   int // guarded by Sandbox.mu
 }
 
 var _ sandbox.Sandbox = (*Sandbox)(nil)
@@ -145,28 +146,27 @@ func (s *Sandbox) cell(ctx context.Context, place *slot, sessions int) (*cell, e
 			return nil, err
 		}
 		place.current = fresh
-	case place.successor == nil && c.used() >= s.recycle:
-		place.successor = make(chan *cell, 1)
-		go func(to chan<- *cell) {
-			fresh, err := s.startCell(s.ctx)
-			if err != nil && s.ctx.Err() == nil {
-				s.log.Warn("a sandbox cell is kept beyond its share: no other starts", "error", err)
-			}
-			to <- fresh // nil where it failed
-		}(place.successor)
-	case place.successor != nil:
-		select {
-		case fresh := <-place.successor:
-			place.successor = nil
-			if fresh != nil {
-				place.retire()
-				place.current = fresh
-			}
-		default: // not ready yet
-		}
+	case !place.succeeding && c.used() >= s.recycle:
+		place.succeeding = true
+		s.starting.Go(func() { s.succeed(place) })
 	}
 	place.current.enter(sessions)
 	return place.current, nil
+}
+
+// succeed puts a new cell in the place of the current one.
+func (s *Sandbox) succeed(place *slot) {
+	fresh, err := s.startCell(s.ctx)
+	if err != nil && s.ctx.Err() == nil {
+		s.log.Warn("a sandbox cell is kept beyond its share: no other starts", "error", err)
+	}
+	place.mu.Lock()
+	defer place.mu.Unlock()
+	place.succeeding = false
+	if err == nil {
+		place.retire()
+		place.current = fresh
+	}
 }
 
 // retire ends the current cell, with its last session.
@@ -295,6 +295,7 @@ func (s *Sandbox) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	s.cancel()
+	s.starting.Wait()
 	for _, place := range s.slots {
 		place.mu.Lock()
 		if place.current != nil {
@@ -302,11 +303,6 @@ func (s *Sandbox) Close() error {
 		}
 		for _, c := range place.retired {
 			c.stop()
-		}
-		if place.successor != nil {
-			if c := <-place.successor; c != nil {
-				c.stop()
-			}
 		}
 		place.mu.Unlock()
 	}

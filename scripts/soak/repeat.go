@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,14 +70,14 @@ func (r *repeats) run(ctx context.Context) (err error) {
 	return r.judge(empty, closed)
 }
 
-// blocks warms up with a part of the first block, for caches are filled once, and
+// blocks warms up until caches are filled and each cell has been replaced once, and
 // runs ten.
 func (r *repeats) blocks(ctx context.Context) error {
 	const parts = 10
-	if err := r.block(ctx, r.n/parts/5); err != nil {
+	if err := r.block(ctx, max(r.n/parts/5, cmp.Or(r.recycle, 1000)*runtime.GOMAXPROCS(0)*3/2)); err != nil {
 		return err
 	}
-	r.censuses = append(r.censuses, lab.Take(r.backend))
+	r.censuses = append(r.censuses, lab.Quiet(ctx, r.backend))
 	r.executed, r.startedAt = 0, time.Now()
 	for i := range parts {
 		if err := r.block(ctx, r.n*(i+1)/parts-r.executed); err != nil {

@@ -91,12 +91,29 @@ func (c Census) Get(name string) int64 {
 	return 0
 }
 
+// Quiet takes a census when counts have stayed the same for some seconds: cells that are
+// being replaced are there twice for a while. After a minute it is what it is.
+func Quiet(ctx context.Context, backend string) Census {
+	last := Take(backend)
+	for begin, since := time.Now(), time.Now(); time.Since(begin) < time.Minute && ctx.Err() == nil; time.Sleep(200 * time.Millisecond) {
+		now := Take(backend)
+		if len(CountsThatDiffer(last, now)) > 0 {
+			since = time.Now()
+		}
+		last = now
+		if time.Since(since) > 5*time.Second {
+			break
+		}
+	}
+	return last
+}
+
 // Settle takes a census until its counts are those wanted: processes take a moment
-// to end. After some seconds it is what it is.
+// to end, and cells to be replaced. After half a minute it is what it is.
 func Settle(ctx context.Context, backend string, want Census) Census {
 	for begin := time.Now(); ; {
 		now := Take(backend)
-		if len(CountsThatDiffer(want, now)) == 0 || time.Since(begin) > 10*time.Second || ctx.Err() != nil {
+		if len(CountsThatDiffer(want, now)) == 0 || time.Since(begin) > 30*time.Second || ctx.Err() != nil {
 			return now
 		}
 		time.Sleep(50 * time.Millisecond)
