@@ -74,16 +74,24 @@ func TestReplacement(t *testing.T) {
 	for range 4 {
 		sandboxtest.Execute(t, s, sandbox.Command{Code: "answer = 1"})
 	}
-	third := sandboxtest.Session(t, box, sandbox.Spec{}) // asks for the successor, and does not wait for it
-	for deadline := time.Now().Add(2 * time.Minute); box.slots[0].current == second; time.Sleep(50 * time.Millisecond) {
+	current := func() *cell {
+		box.slots[0].mu.Lock()
+		defer box.slots[0].mu.Unlock()
+		return box.slots[0].current
+	}
+	asks, err := box.Open(t.Context(), sandbox.Spec{}) // for the successor, and does not wait for it
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := asks.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); current() == second; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the cell was not replaced")
 		}
-		if err := third.Close(); err != nil {
-			t.Fatal(err)
-		}
-		third = sandboxtest.Session(t, box, sandbox.Spec{})
 	}
+	third := sandboxtest.Session(t, box, sandbox.Spec{})
 	sandboxtest.Execute(t, s, sandbox.Command{Code: "answer = 1"}) // the old one serves what it has
 	sandboxtest.Execute(t, third, sandbox.Command{Code: "answer = 1"})
 	if err := s.Close(); err != nil {
