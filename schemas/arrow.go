@@ -69,13 +69,17 @@ func TrajectorySchema() *arrow.Schema {
 		text("trajectory_id"), text("task_id"), text("source"), text("split"), text("category"), text("access_tier"),
 		text("run_id"), int32s("attempt"),
 		field("policy", arrow.StructOf(text("kind"), text("model"), text("endpoint_class"), double("temperature"),
-			double("top_p"), int64s("seed"), int32s("max_tokens"))),
-		list("messages", arrow.StructOf(text("role"), text("content"), text("name"), text("tool_call_id"), text("tool_calls_json"))),
+			double("top_p"), int64s("seed"), int32s("max_tokens"), text("protocol"))),
+		list("messages", arrow.StructOf(text("role"), text("content"), text("name"), text("tool_call_id"), text("tool_calls_json"), text("reasoning"))),
 		list("steps", arrow.StructOf(int32s("turn"), text("action"), text("params_json"), text("observation"), text("status"),
 			text("error_type"), int32s("exit_code"), int64s("wall_ms"), truth("output_truncated"), truth("grader_feedback_shown"),
-			text("submission"), double("reward"), double("reward_upstream"), text("grade_reason"))),
+			text("submission"), double("reward"), double("reward_upstream"), text("grade_reason"),
+			list("repairs", arrow.BinaryTypes.String), text("debugged_by"), int32s("cut_messages"), int64s("cut_tokens"),
+			int64s("prompt_tokens"), int64s("completion_tokens"), text("finish_reason"),
+			numbers("token_ids", arrow.PrimitiveTypes.Int32), numbers("logprobs", arrow.PrimitiveTypes.Float64))),
 		text("outcome"), text("outcome_reason"), double("reward"), double("reward_upstream"), double("score"),
 		text("answer_seen"), text("feedback"),
+		double("verifier_score"), text("verifier"),
 		int64s("prompt_tokens"), int64s("completion_tokens"), double("cost_usd"), double("wall_s"),
 		field("created_at", &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}),
 		field("sandbox", sandboxRef()), text("grader_version"), int32s("schema_version"),
@@ -116,6 +120,11 @@ func field(name string, typ arrow.DataType) arrow.Field {
 // list names its element as the 3-level form of Parquet does.
 func list(name string, element arrow.DataType) arrow.Field {
 	return field(name, arrow.ListOfField(field("element", element)))
+}
+
+// numbers is a list whose elements are never null: a writer takes a zero for one.
+func numbers(name string, element arrow.DataType) arrow.Field {
+	return field(name, arrow.ListOfField(arrow.Field{Name: "element", Type: element}))
 }
 
 func text(name string) arrow.Field   { return field(name, arrow.BinaryTypes.String) }

@@ -108,6 +108,10 @@ func listOf(node parquet.Field) (arrow.DataType, error) {
 	if len(level) != 1 || level[0].Name() != "element" {
 		return nil, fmt.Errorf("%s is not a 3-level list", node.Name())
 	}
+	if !level[0].Optional() && level[0].Leaf() { // numbers, of which a zero is none that is not there
+		typ, err := typeOf(level[0])
+		return arrow.ListOfField(arrow.Field{Name: "element", Type: typ}), err
+	}
 	element, err := fieldOf(level[0])
 	if err != nil {
 		return nil, fmt.Errorf("%s.%w", node.Name(), err)

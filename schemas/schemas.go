@@ -10,7 +10,7 @@ package schemas
 
 // Version is written to every row as schema_version. It changes whenever a
 // column is added, removed, renamed or given another meaning.
-const Version int32 = 2
+const Version int32 = 3
 
 // Message is one chat turn of the MSG type, list<struct<role, content>>, that
 // every trainer reads.

@@ -26,6 +26,9 @@ type Trajectory struct {
 	AnswerSeen     string   `parquet:"answer_seen,optional" json:"answer_seen"`         // the value that was graded, JSON
 	Feedback       string   `parquet:"feedback,optional" json:"feedback"`               // stop_on_success, submit_once
 
+	VerifierScore *float64 `parquet:"verifier_score,optional" json:"verifier_score"` // 0 to 1: a verifier's probability that it is right; no part of the rewards
+	Verifier      string   `parquet:"verifier,optional" json:"verifier"`             // who gave it: a model, or the name of a file
+
 	PromptTokens     *int64     `parquet:"prompt_tokens,optional" json:"prompt_tokens"`
 	CompletionTokens *int64     `parquet:"completion_tokens,optional" json:"completion_tokens"`
 	CostUSD          *float64   `parquet:"cost_usd,optional" json:"cost_usd"`
@@ -45,6 +48,7 @@ type Policy struct {
 	TopP          *float64 `parquet:"top_p,optional" json:"top_p"`
 	Seed          *int64   `parquet:"seed,optional" json:"seed"`
 	MaxTokens     *int32   `parquet:"max_tokens,optional" json:"max_tokens"`
+	Protocol      string   `parquet:"protocol,optional" json:"protocol"` // json: actions in the text; tools: native tool calls
 }
 
 // ChatMessage is one turn of the conversation as the policy saw or wrote it.
@@ -53,7 +57,8 @@ type ChatMessage struct {
 	Content       string `parquet:"content,optional" json:"content"`
 	Name          string `parquet:"name,optional" json:"name,omitempty"`
 	ToolCallID    string `parquet:"tool_call_id,optional" json:"tool_call_id,omitempty"`
-	ToolCallsJSON string `parquet:"tool_calls_json,optional" json:"tool_calls_json,omitempty"`
+	ToolCallsJSON string `parquet:"tool_calls_json,optional" json:"tool_calls_json,omitempty"` // list of {id, name, arguments}
+	Reasoning     string `parquet:"reasoning,optional" json:"reasoning,omitempty"`             // thought before the reply; not part of what the policy was shown later
 }
 
 // Step is one action of the agent and what came of it. A step whose code set
@@ -74,6 +79,16 @@ type Step struct {
 	Reward              *float64 `parquet:"reward,optional" json:"reward"`
 	RewardUpstream      *float64 `parquet:"reward_upstream,optional" json:"reward_upstream"`
 	GradeReason         string   `parquet:"grade_reason,optional" json:"grade_reason"`
+
+	Repairs          []string  `parquet:"repairs,optional,list" parquet-element:",optional" json:"repairs"` // what had to be mended to read the reply
+	DebuggedBy       string    `parquet:"debugged_by,optional" json:"debugged_by"`                          // debugging: rules, or the model that explained the error
+	CutMessages      *int32    `parquet:"cut_messages,optional" json:"cut_messages"`                        // the oldest observations that this reply was shown in short, so that the prompt fits
+	CutTokens        *int64    `parquet:"cut_tokens,optional" json:"cut_tokens"`                            // what that left out
+	PromptTokens     *int64    `parquet:"prompt_tokens,optional" json:"prompt_tokens"`
+	CompletionTokens *int64    `parquet:"completion_tokens,optional" json:"completion_tokens"`
+	FinishReason     string    `parquet:"finish_reason,optional" json:"finish_reason"` // as the endpoint said
+	TokenIDs         []int32   `parquet:"token_ids,optional,list" json:"token_ids"`    // of the reply; elements are never null
+	Logprobs         []float64 `parquet:"logprobs,optional,list" json:"logprobs"`      // natural logarithms, one for each token of the reply
 }
 
 // SandboxRef says where the steps ran and which controls were on.

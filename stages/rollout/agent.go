@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"log/slog"
 	"maps"
 	"slices"
@@ -16,9 +17,9 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
 	"github.com/medgym-data/medgym-data/stages/internal/judge"
+	"github.com/medgym-data/medgym-data/stages/internal/show"
 	"github.com/medgym-data/medgym-data/stages/internal/tokens"
 	"github.com/medgym-data/medgym-data/stages/rollout/grounding"
-	"github.com/medgym-data/medgym-data/stages/rollout/show"
 )
 
 // Statuses of steps that ran nothing, beside the sandbox's own.
@@ -74,7 +75,7 @@ type agent struct {
 
 	session  *execute.Session
 	hider    show.Hider
-	messages []schemas.Message
+	messages []schemas.ChatMessage
 	row      *schemas.Trajectory
 	score    *float64
 
@@ -119,12 +120,12 @@ func (a *agent) play(ctx context.Context, row *schemas.Trajectory) error {
 // converse takes turns until there is an outcome.
 func (a *agent) converse(ctx context.Context) error {
 	for turn := 1; turn <= a.limits.Turns; turn++ {
-		prompt := int64(a.counter.CountMessages(a.messages))
+		prompt := int64(a.counter.CountChat(a.messages))
 		if prompt > int64(a.limits.PromptTokens) {
 			a.end(schemas.OutcomeTokenLimit, reasonPrompt)
 			return nil
 		}
-		reply, err := a.policy.Next(ctx, Conversation{Messages: slices.Clip(a.messages), Actions: a.task.Actions, TurnsLeft: a.limits.Turns - turn + 1})
+		reply, err := a.policy.Next(ctx, Conversation{Messages: slices.Clip(a.messages), Actions: a.task.Actions, TurnsLeft: a.limits.Turns - turn + 1, PromptTokens: int(prompt)})
 		if err != nil {
 			return a.fault(ctx, "policy", err)
 		}
@@ -157,7 +158,7 @@ func (a *agent) fault(ctx context.Context, part string, err error) error {
 }
 
 func (a *agent) say(role, content string) {
-	a.messages = append(a.messages, schemas.Message{Role: role, Content: content})
+	a.messages = append(a.messages, schemas.ChatMessage{Role: role, Content: content})
 	a.row.Messages = append(a.row.Messages, schemas.ChatMessage{Role: role, Content: content})
 }
 
@@ -190,7 +191,8 @@ func (a *agent) turn(ctx context.Context, turn int, prompt int64, reply Reply) (
 		return "", nil
 	}
 	obs := &observation{budget: a.limits.Observation, limits: sandbox.Limits{Wall: a.limits.Execution}.Defaults()}
-	action, err := ParseReply(content)
+	action, repairs, err := protocol.ParseCalls(content, reply.Calls)
+	step.Repairs = repairs
 	if err != nil {
 		a.invalid(step, obs, err)
 	} else {
@@ -232,9 +234,9 @@ func (a *agent) count(reply Reply, prompt, completion int64) {
 
 // invalid records a reply that is no action.
 func (a *agent) invalid(step *schemas.Step, obs *observation, err error) {
-	var fault *ReplyError
+	var fault *protocol.Error
 	if !errors.As(err, &fault) {
-		fault = &ReplyError{FaultNoObject, "it cannot be read"}
+		fault = &protocol.Error{Fault: protocol.FaultNoObject, Detail: "it cannot be read"}
 	}
 	step.Status, step.ErrorType = StepInvalid, fault.Fault
 	a.last, a.repeated = "", 0
@@ -245,7 +247,7 @@ func (a *agent) invalid(step *schemas.Step, obs *observation, err error) {
 }
 
 // act does what a reply asks for.
-func (a *agent) act(ctx context.Context, turn int, step *schemas.Step, obs *observation, action Action) error {
+func (a *agent) act(ctx context.Context, turn int, step *schemas.Step, obs *observation, action protocol.Action) error {
 	key := action.Name + "\x00" + action.Params
 	if key != a.last {
 		a.last, a.repeated = key, 0
@@ -296,7 +298,7 @@ func (a *agent) python(ctx context.Context, turn int, step *schemas.Step, obs *o
 
 // debug explains the error that the agent names. Where it names none, the program is
 // run to see; that is never a submission.
-func (a *agent) debug(ctx context.Context, turn int, step *schemas.Step, obs *observation, action Action) error {
+func (a *agent) debug(ctx context.Context, turn int, step *schemas.Step, obs *observation, action protocol.Action) error {
 	fault := grounding.Parse(action.Error)
 	if fault.Type == "" {
 		_, err := a.execute(ctx, turn, step, sandbox.Python, action.Code, func(ex execute.Execution) { a.know(obs).program(ex, action.Code, true) })

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"log/slog"
 	"slices"
 	"strings"
@@ -89,7 +90,7 @@ func do(action string, kv ...string) Reply {
 	for i := 0; i < len(kv); i += 2 {
 		params[kv[i]] = kv[i+1]
 	}
-	text, err := FormatReply(action, "", params)
+	text, err := protocol.Format(action, "", params)
 	if err != nil {
 		panic(err)
 	}

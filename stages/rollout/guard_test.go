@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -143,7 +144,7 @@ func TestGuardAtTheConnection(t *testing.T) {
 // the next, and rows say who played.
 func TestChatRollout(t *testing.T) {
 	c := corpus(t, 2)
-	text, err := rollout.FormatReply(schemas.ActionCodeExecution, "", map[string]string{"code": "print('look')"})
+	text, err := protocol.Format(schemas.ActionCodeExecution, "", map[string]string{"code": "print('look')"})
 	if err != nil {
 		t.Fatal(err)
 	}

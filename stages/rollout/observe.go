@@ -12,8 +12,8 @@ import (
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
+	"github.com/medgym-data/medgym-data/stages/internal/show"
 	"github.com/medgym-data/medgym-data/stages/rollout/grounding"
-	"github.com/medgym-data/medgym-data/stages/rollout/show"
 )
 
 //go:embed prompts/*.tmpl

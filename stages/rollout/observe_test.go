@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"strings"
 	"testing"
 	"time"
@@ -18,9 +19,9 @@ func TestRealObservations(t *testing.T) {
 		load = "import pandas as pd\ndef load(name):\n    df = pd.DataFrame({'subject_id': [1]})\n    return df[name]\nload('SUBJECT_ID')\n"
 		calm = "Nothing was submitted by this program.\n"
 	)
-	command := func(text string) Reply { return do(schemas.ActionTerminal, paramCommand, text) }
+	command := func(text string) Reply { return do(schemas.ActionTerminal, protocol.ParamCommand, text) }
 	debug := func(code, text string) Reply {
-		return do(schemas.ActionDebugging, paramCode, code, paramError, text)
+		return do(schemas.ActionDebugging, protocol.ParamCode, code, protocol.ParamError, text)
 	}
 	tests := []struct {
 		reply Reply

@@ -128,7 +128,11 @@ type chatResponse struct {
 // Next implements Policy.
 func (a *chatAttempt) Next(ctx context.Context, c Conversation) (Reply, error) {
 	// The seed is kept to what servers take: a positive number of 32 bits.
-	body, err := json.Marshal(chatRequest{Model: a.opts.Model, Messages: c.Messages, Temperature: a.opts.Temperature, TopP: a.opts.TopP,
+	var messages []schemas.Message
+	for _, m := range c.Messages {
+		messages = append(messages, schemas.Message{Role: m.Role, Content: m.Content})
+	}
+	body, err := json.Marshal(chatRequest{Model: a.opts.Model, Messages: messages, Temperature: a.opts.Temperature, TopP: a.opts.TopP,
 		MaxTokens: a.opts.MaxTokens, Seed: a.seed & (1<<31 - 1)})
 	if err != nil {
 		return Reply{}, errors.New("the request cannot be encoded") // the cause may quote it

@@ -87,7 +87,7 @@ func next(t *testing.T, p Policies) (Reply, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return policy.Next(t.Context(), Conversation{Messages: []schemas.Message{{Role: "system", Content: "rules"}, {Role: "user", Content: "SECRET question"}}})
+	return policy.Next(t.Context(), Conversation{Messages: []schemas.ChatMessage{{Role: "system", Content: "rules"}, {Role: "user", Content: "SECRET question"}}})
 }
 
 func TestChat(t *testing.T) {

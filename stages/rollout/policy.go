@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 )
 
 // Policy plays the agent in one attempt.
@@ -12,22 +13,29 @@ type Policy interface {
 	// Next gives the agent's next reply. An error says that the policy could not be
 	// reached, or failed; it must hold no row content, for it is logged. The attempt
 	// is then tried again with a new Policy, and ends as infra_error after a few
-	// tries.
+	// tries; ErrContextLength (wrapped) ends it as token_limit.
 	Next(ctx context.Context, c Conversation) (Reply, error)
 }
 
 // Conversation is what the agent sees: a system turn, the task as a user turn,
-// then its own replies and the observations in alternation, ending with a user
-// turn. It is the policy's to read, not to keep or to change.
+// then its own replies and the observations in alternation, ending with an
+// observation: a user turn, or a tool turn after a native tool call. It is the
+// policy's to read, not to keep or to change.
 type Conversation struct {
-	Messages  []schemas.Message
-	Actions   []string // those of the task
-	TurnsLeft int      // this reply included
+	Messages     []schemas.ChatMessage
+	Actions      []string // those of the task
+	TurnsLeft    int      // this reply included
+	PromptTokens int      // of Messages, by our count
 }
 
 // Reply is one assistant turn.
 type Reply struct {
 	Content string
+	// Reasoning is what the model thought before it, where the endpoint tells. It is
+	// kept beside the turn and is no part of the conversation.
+	Reasoning string
+	// Calls are native tool calls, in place of an action in Content.
+	Calls []protocol.Call
 	// Done ends the attempt without a further turn: the policy gives up, or what it
 	// replays is over. Content is then ignored.
 	Done bool
@@ -36,9 +44,15 @@ type Reply struct {
 	// Usage as the endpoint counted it; zero where it did not.
 	PromptTokens, CompletionTokens int64
 	CostUSD                        *float64
+	// FinishReason, token ids and log probabilities of the reply, where the endpoint
+	// gives them.
+	FinishReason string
+	TokenIDs     []int32
+	Logprobs     []float64
 }
 
-// Policies makes the policy of each attempt.
+// Policies makes the policy of each attempt. Where they are an io.Closer they are
+// closed when the last attempt has ended; where a Policy is, when its attempt has.
 type Policies interface {
 	// About describes the policy for the rows and for the stage's config. The seed
 	// is filled in for each attempt.
@@ -47,6 +61,12 @@ type Policies interface {
 	// attempt that is done again comes out the same. ErrNoPlay (wrapped) says that
 	// this policy cannot play the task; it is then counted and left out.
 	New(task schemas.Task, attempt int, seed uint64) (Policy, error)
+}
+
+// Varying is for Policies whose attempts are not all described alike: by a schedule
+// of temperatures, or because each replays another recording.
+type Varying interface {
+	AboutAttempt(task schemas.Task, attempt int) schemas.Policy
 }
 
 // Sender is for Policies that send rows to an endpoint outside this process.
@@ -58,3 +78,6 @@ type Sender interface {
 
 // ErrNoPlay says that a policy has nothing to play for a task.
 var ErrNoPlay = errors.New("the policy cannot play this task")
+
+// ErrContextLength says that a conversation is longer than the model can read.
+var ErrContextLength = errors.New("the conversation is longer than the model's context")

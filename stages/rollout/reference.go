@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -104,7 +105,7 @@ type writer struct {
 	rng      *rand.Rand
 	ref      datasets.Reference
 	actions  []string
-	asks     []Info // what the solution shows to be worth asking
+	asks     []protocol.Info // what the solution shows to be worth asking
 	once     bool
 	moves    []move
 	wrong    int // next wrong program
@@ -129,11 +130,11 @@ func (w *writer) weighted(weights ...int) int {
 func (w *writer) pick(texts ...string) string { return texts[w.rng.IntN(len(texts))] }
 
 func (w *writer) say(action, thought string, params map[string]string) {
-	w.moves = append(w.moves, func(string) (string, error) { return FormatReply(action, thought, params) })
+	w.moves = append(w.moves, func(string) (string, error) { return protocol.Format(action, thought, params) })
 }
 
 func (w *writer) code(code, thought string) {
-	w.say(schemas.ActionCodeExecution, thought, map[string]string{paramCode: code})
+	w.say(schemas.ActionCodeExecution, thought, map[string]string{protocol.ParamCode: code})
 }
 
 func (w *writer) has(action string) bool { return slices.Contains(w.actions, action) }
@@ -193,9 +194,9 @@ func (w *writer) explore() {
 // ask requests information about the data.
 func (w *writer) ask() {
 	info := w.asks[w.rng.IntN(len(w.asks))]
-	params := map[string]string{paramDataPath: info.DataPath, paramInfoType: info.InfoType}
+	params := map[string]string{protocol.ParamDataPath: info.DataPath, protocol.ParamInfoType: info.InfoType}
 	if info.KeyTerm != "" {
-		params[paramKeyTerm] = info.KeyTerm
+		params[protocol.ParamKeyTerm] = info.KeyTerm
 	}
 	w.say(schemas.ActionRequestInfo, w.pick(
 		"I look up what the data says about this first.",
@@ -224,7 +225,7 @@ func (w *writer) broken(code string) {
 		return
 	}
 	w.moves = append(w.moves, func(observed string) (string, error) {
-		return FormatReply(schemas.ActionDebugging, "It failed; where exactly?", map[string]string{paramCode: code, paramError: errorLine(observed)})
+		return protocol.Format(schemas.ActionDebugging, "It failed; where exactly?", map[string]string{protocol.ParamCode: code, protocol.ParamError: errorLine(observed)})
 	})
 }
 
@@ -289,7 +290,7 @@ func (w *writer) unreadable() {
 // waste is a turn that brings the attempt nowhere.
 func (w *writer) waste() {
 	if w.has(schemas.ActionTerminal) && w.rng.IntN(2) == 0 {
-		w.say(schemas.ActionTerminal, "", map[string]string{paramCommand: w.pick("ls", "pwd", "python3 --version || true", "echo ready")})
+		w.say(schemas.ActionTerminal, "", map[string]string{protocol.ParamCommand: w.pick("ls", "pwd", "python3 --version || true", "echo ready")})
 		return
 	}
 	w.code(w.pick("import math\nprint(math.pi)\n", "print('ready')\n", "import sys\nprint(sys.version_info[:2])\n", "numbers = [1, 2, 3]\nprint(sum(numbers))\n"), "")

@@ -3,6 +3,7 @@ package rollout
 import (
 	"errors"
 	"fmt"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func replies(t *testing.T, p Policy) []string {
 	t.Helper()
 	var out []string
 	for {
-		reply, err := p.Next(t.Context(), Conversation{Messages: []schemas.Message{{Role: schemas.RoleUser, Content: "status: error\nerror: KeyError: 'x' (line 1)\n"}}})
+		reply, err := p.Next(t.Context(), Conversation{Messages: []schemas.ChatMessage{{Role: schemas.RoleUser, Content: "status: error\nerror: KeyError: 'x' (line 1)\n"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +60,7 @@ func TestReference(t *testing.T) {
 			}
 			right, submitted := 0, 0
 			for _, text := range said {
-				action, err := ParseReply(text)
+				action, _, err := protocol.Parse(text)
 				if err != nil || action.Name != schemas.ActionCodeExecution {
 					continue
 				}
@@ -94,7 +95,7 @@ func TestReferenceWithLittle(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, text := range replies(t, p) {
-			action, err := ParseReply(text)
+			action, _, err := protocol.Parse(text)
 			if err != nil {
 				continue
 			}

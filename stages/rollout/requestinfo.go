@@ -5,13 +5,14 @@ import (
 	_ "embed"
 	encjson "encoding/json"
 	"fmt"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/schemas"
-	"github.com/medgym-data/medgym-data/stages/rollout/show"
+	"github.com/medgym-data/medgym-data/stages/internal/show"
 )
 
 // infoProgram answers request_info inside the session's sandbox, where it can reach
@@ -31,13 +32,13 @@ const (
 const StepBadRequest = "bad_request"
 
 // requestInfo looks into the session's data for the agent. It is never a submission.
-func (a *agent) requestInfo(ctx context.Context, turn int, step *schemas.Step, obs *observation, info Info) error {
-	if fault := info.fault(); fault != "" {
+func (a *agent) requestInfo(ctx context.Context, turn int, step *schemas.Step, obs *observation, info protocol.Info) error {
+	if fault := infoFault(info); fault != "" {
 		step.Status, step.ErrorType = string(sandbox.StatusError), StepBadRequest
 		obs.line("%s", fault)
 		return nil
 	}
-	inject, err := info.variables()
+	inject, err := infoVariables(info)
 	if err != nil {
 		return err
 	}
@@ -61,8 +62,8 @@ func (a *agent) requestInfo(ctx context.Context, turn int, step *schemas.Step, o
 	return nil
 }
 
-// fault says what is wrong with a request before anything is looked at.
-func (i Info) fault() string {
+// infoFault says what is wrong with a request before anything is looked at.
+func infoFault(i protocol.Info) string {
 	switch {
 	case !slices.Contains([]string{infoColumns, infoValues, infoTerm}, i.InfoType):
 		asked, _ := show.Cut(i.InfoType, 100)
@@ -79,8 +80,8 @@ func (i Info) fault() string {
 
 const maxInfoText = 1000
 
-// variables are those that the program reads.
-func (i Info) variables() (map[string]encjson.RawMessage, error) {
+// infoVariables are those that the program reads.
+func infoVariables(i protocol.Info) (map[string]encjson.RawMessage, error) {
 	out := map[string]encjson.RawMessage{}
 	for name, value := range map[string]string{"info_data_path": i.DataPath, "info_type": i.InfoType, "info_keyterm": i.KeyTerm} {
 		text, err := encjson.Marshal(strings.ReplaceAll(value, "\x00", ""))
@@ -113,23 +114,23 @@ var (
 
 // requests are what one who knows a task's solution would ask about its data: the
 // columns, and for gold SQL the names that stand in it and the columns they are of.
-func requests(task schemas.Task) []Info {
-	var out []Info
+func requests(task schemas.Task) []protocol.Info {
+	var out []protocol.Info
 	for _, r := range task.Resources {
 		if r.Kind != "sqlite" && r.Kind != "csv" {
 			continue
 		}
-		out = append(out, Info{DataPath: r.Name, InfoType: infoColumns})
+		out = append(out, protocol.Info{DataPath: r.Name, InfoType: infoColumns})
 		if r.Kind != "sqlite" || task.GoldKind != schemas.GoldSQL {
 			continue
 		}
 		for _, m := range sqlText.FindAllStringSubmatch(task.Gold, maxAsked) {
 			if term := strings.ReplaceAll(m[1], "''", "'"); wordy.MatchString(term) && !sqlTime.MatchString(term) {
-				out = append(out, Info{DataPath: r.Name, InfoType: infoTerm, KeyTerm: term})
+				out = append(out, protocol.Info{DataPath: r.Name, InfoType: infoTerm, KeyTerm: term})
 			}
 		}
 		for _, m := range sqlMember.FindAllStringSubmatch(task.Gold, maxAsked) {
-			out = append(out, Info{DataPath: r.Name + "/" + m[1], InfoType: infoValues, KeyTerm: m[2]})
+			out = append(out, protocol.Info{DataPath: r.Name + "/" + m[1], InfoType: infoValues, KeyTerm: m[2]})
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -98,9 +99,9 @@ func inform(t *testing.T, box sandbox.Sandbox, session datasets.Session, limits 
 
 func ask(path, kind, term string) Reply {
 	if term == "" {
-		return do(schemas.ActionRequestInfo, paramDataPath, path, paramInfoType, kind)
+		return do(schemas.ActionRequestInfo, protocol.ParamDataPath, path, protocol.ParamInfoType, kind)
 	}
-	return do(schemas.ActionRequestInfo, paramDataPath, path, paramInfoType, kind, paramKeyTerm, term)
+	return do(schemas.ActionRequestInfo, protocol.ParamDataPath, path, protocol.ParamInfoType, kind, protocol.ParamKeyTerm, term)
 }
 
 func TestRequestInfo(t *testing.T) {
@@ -195,20 +196,20 @@ func TestReferenceAsks(t *testing.T) {
 	task := schemas.Task{TaskID: "s/test/1", Source: "s", Actions: []string{schemas.ActionRequestInfo, schemas.ActionCodeExecution},
 		GoldKind: schemas.GoldSQL, Gold: "select distinct drugs.route from drugs where drugs.drug = 'what''s that' and datetime(drugs.at,'start of day') > '2100-01-01' and strftime('%Y',drugs.at) = '2100'",
 		Resources: []schemas.Resource{{Name: "/data/wards.db", Kind: "sqlite"}, {Name: "/data/a.json", Kind: "json"}}}
-	want := []Info{{"/data/wards.db", infoColumns, ""}, {"/data/wards.db", infoTerm, "what's that"}, {"/data/wards.db/drugs", infoValues, "drug"}}
+	want := []protocol.Info{{DataPath: "/data/wards.db", InfoType: infoColumns, KeyTerm: ""}, {DataPath: "/data/wards.db", InfoType: infoTerm, KeyTerm: "what's that"}, {DataPath: "/data/wards.db/drugs", InfoType: infoValues, KeyTerm: "drug"}}
 	if got := requests(task); !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
 	ref := datasets.Reference{Right: "answer = 1\n", Wrong: []string{"answer = 2\n"}, Explore: []string{"print('look')\n"}}
 	policies := Reference(datasets.Registry{gold{ref: ref}}, schemas.FeedbackStopOnSuccess)
-	asked := map[Info]int{}
+	asked := map[protocol.Info]int{}
 	for attempt := range 200 {
 		p, err := policies.New(task, attempt, derive(1, fmt.Sprint(attempt)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, reply := range replies(t, p) {
-			if action, err := ParseReply(reply); err == nil && action.Name == schemas.ActionRequestInfo {
+			if action, _, err := protocol.Parse(reply); err == nil && action.Name == schemas.ActionRequestInfo {
 				asked[action.Info]++
 			}
 		}

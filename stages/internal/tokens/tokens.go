@@ -83,6 +83,21 @@ func (c *Counter) CountMessages(messages []schemas.Message) int {
 	return n
 }
 
+// CountChat is CountMessages for turns that may call tools.
+func (c *Counter) CountChat(messages []schemas.ChatMessage) int {
+	if len(messages) == 0 {
+		return 0
+	}
+	n := PerChat
+	for _, m := range messages {
+		n += PerMessage + c.Count(m.Content)
+		if m.ToolCallsJSON != "" {
+			n += c.Count(m.ToolCallsJSON)
+		}
+	}
+	return n
+}
+
 func (c *Counter) count(text string) int {
 	n, err := c.codec.Count(text)
 	if err != nil {

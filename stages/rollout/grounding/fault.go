@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/medgym-data/medgym-data/stages/rollout/show"
+	"github.com/medgym-data/medgym-data/stages/internal/show"
 )
 
 // Fault is one error.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/medgym-data/medgym-data/stages/rollout/show"
+	"github.com/medgym-data/medgym-data/stages/internal/show"
 )
 
 // Context is what is known beside the error. All of it may be empty.

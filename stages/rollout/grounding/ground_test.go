@@ -13,7 +13,7 @@ import (
 
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/stages/internal/runtest"
-	"github.com/medgym-data/medgym-data/stages/rollout/show"
+	"github.com/medgym-data/medgym-data/stages/internal/show"
 )
 
 var update = flag.Bool("update", false, "record the errors that the programs raise")

@@ -1,4 +1,6 @@
-package rollout
+// Package protocol reads and writes what an agent says: one action a reply, as a JSON
+// object in its text or as a native tool call.
+package protocol
 
 import (
 	"errors"
@@ -31,14 +33,14 @@ type Info struct {
 	KeyTerm  string
 }
 
-// ReplyError says why a reply is no action. Fault is one of a closed set of
+// Error says why a reply is no action. Fault is one of a closed set of
 // names; Detail is for the agent that wrote the reply and may quote it.
-type ReplyError struct {
+type Error struct {
 	Fault  string
 	Detail string
 }
 
-func (e *ReplyError) Error() string { return e.Fault + ": " + e.Detail }
+func (e *Error) Error() string { return e.Fault + ": " + e.Detail }
 
 // The faults of replies.
 const (
@@ -58,12 +60,12 @@ const (
 	keyParams  = "params"
 	keyThought = "thought"
 
-	paramCode     = "code"
-	paramError    = "error_msg"
-	paramCommand  = "cmd"
-	paramDataPath = "data_path"
-	paramInfoType = "info_type"
-	paramKeyTerm  = "keyterm"
+	ParamCode     = "code"
+	ParamError    = "error_msg"
+	ParamCommand  = "cmd"
+	ParamDataPath = "data_path"
+	ParamInfoType = "info_type"
+	ParamKeyTerm  = "keyterm"
 )
 
 const (
@@ -76,30 +78,52 @@ var aliases = map[string]string{"validate_code": schemas.ActionCodeExecution, "d
 
 // params are the keys of each action's params.
 var params = map[string]struct{ required, optional []string }{
-	schemas.ActionCodeExecution: {required: []string{paramCode}},
-	schemas.ActionTerminal:      {required: []string{paramCommand}},
-	schemas.ActionDebugging:     {required: []string{paramCode}, optional: []string{paramError}},
-	schemas.ActionRequestInfo:   {required: []string{paramDataPath, paramInfoType}, optional: []string{paramKeyTerm}},
+	schemas.ActionCodeExecution: {required: []string{ParamCode}},
+	schemas.ActionTerminal:      {required: []string{ParamCommand}},
+	schemas.ActionDebugging:     {required: []string{ParamCode}, optional: []string{ParamError}},
+	schemas.ActionRequestInfo:   {required: []string{ParamDataPath, ParamInfoType}, optional: []string{ParamKeyTerm}},
 }
 
-// ParseReply reads the one action of a reply: a JSON object with action and
+// Parse reads the one action of a reply: a JSON object with action and
 // params, and thought if the agent likes. Text around it is passed over, code
 // fences among it, and everything up to </think>. Line breaks inside JSON strings,
 // which many models leave as they are, count as escaped. It is strict about
 // everything that could mean two things: a second action, a key that is there
 // twice, keys that it does not know.
-func ParseReply(reply string) (Action, error) {
+//
+// What had to be mended to read it is named, in the order of mending.
+func Parse(reply string) (Action, []string, error) {
 	if i := strings.LastIndex(reply, endOfThought); i >= 0 {
 		reply = reply[i+len(endOfThought):]
 	}
 	if strings.TrimSpace(reply) == "" {
-		return Action{}, &ReplyError{FaultEmpty, "the reply has no text"}
+		return Action{}, nil, &Error{FaultEmpty, "the reply has no text"}
 	}
 	object, err := findObject(reply)
 	if err != nil {
-		return Action{}, err
+		return Action{}, nil, err
 	}
-	return readAction(object)
+	a, err := readAction(object)
+	return a, nil, err
+}
+
+// Call is a native tool call, as a model wrote it.
+type Call struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"` // JSON text, or what the model took for it
+}
+
+// ParseCalls reads the one action of a reply with native tool calls. A reply without
+// one is read as text, as Parse does.
+func ParseCalls(content string, calls []Call) (Action, []string, error) {
+	switch len(calls) {
+	case 0:
+		return Parse(content)
+	case 1:
+		return Action{}, nil, &Error{FaultAction, "no tool"}
+	}
+	return Action{}, nil, &Error{FaultSeveral, "the reply has more than one call; make one at a time"}
 }
 
 // findObject finds the one JSON object that has an action.
@@ -118,7 +142,7 @@ func findObject(text string) (jsontext.Value, error) {
 			continue
 		}
 		keys, err := keysOf(object)
-		var bad *ReplyError
+		var bad *Error
 		switch {
 		case errors.As(err, &bad):
 			fault = err
@@ -127,7 +151,7 @@ func findObject(text string) (jsontext.Value, error) {
 			i++
 		case slices.Contains(keys, keyAction):
 			if found != nil {
-				return nil, &ReplyError{FaultSeveral, "the reply has more than one action; give one at a time"}
+				return nil, &Error{FaultSeveral, "the reply has more than one action; give one at a time"}
 			}
 			found = object
 			i += n
@@ -139,7 +163,7 @@ func findObject(text string) (jsontext.Value, error) {
 	case fault != nil: // which of two values was meant is not ours to guess
 		return nil, fault
 	case found == nil:
-		return nil, &ReplyError{FaultNoObject, `the reply holds no whole JSON object with "action" and "params"`}
+		return nil, &Error{FaultNoObject, `the reply holds no whole JSON object with "action" and "params"`}
 	}
 	return found, nil
 }
@@ -189,12 +213,12 @@ func controlEscape(c byte) string {
 }
 
 // keysOf lists an object's keys. A key that is there twice, anywhere, is a
-// ReplyError; other errors say that it is no JSON.
+// Error; other errors say that it is no JSON.
 func keysOf(object jsontext.Value) ([]string, error) {
 	var members map[string]jsontext.Value
 	err := json.Unmarshal(object, &members)
 	if errors.Is(err, jsontext.ErrDuplicateName) {
-		return nil, &ReplyError{FaultDuplicate, "a key of the JSON object is there twice"}
+		return nil, &Error{FaultDuplicate, "a key of the JSON object is there twice"}
 	}
 	if err != nil {
 		return nil, err
@@ -211,7 +235,7 @@ func readAction(object jsontext.Value) (Action, error) {
 	var a Action
 	members := map[string]jsontext.Value{}
 	if err := json.Unmarshal(object, &members); err != nil {
-		return a, &ReplyError{FaultNoObject, "the JSON object cannot be read"}
+		return a, &Error{FaultNoObject, "the JSON object cannot be read"}
 	}
 	var err error
 	for _, key := range sortedKeys(members) {
@@ -222,7 +246,7 @@ func readAction(object jsontext.Value) (Action, error) {
 			a.Thought, err = text(members, key)
 		case keyParams:
 		default:
-			err = &ReplyError{FaultKey, fmt.Sprintf("key %q is not one of action, params, thought", key)}
+			err = &Error{FaultKey, fmt.Sprintf("key %q is not one of action, params, thought", key)}
 		}
 		if err != nil {
 			return Action{}, err
@@ -233,31 +257,31 @@ func readAction(object jsontext.Value) (Action, error) {
 	}
 	want, known := params[a.Name]
 	if !known {
-		return Action{}, &ReplyError{FaultAction, fmt.Sprintf("there is no action %q", a.Name)}
+		return Action{}, &Error{FaultAction, fmt.Sprintf("there is no action %q", a.Name)}
 	}
 	given, ok := members[keyParams]
 	if !ok {
-		return Action{}, &ReplyError{FaultMissing, `the key "params" is missing`}
+		return Action{}, &Error{FaultMissing, `the key "params" is missing`}
 	}
 	values := map[string]jsontext.Value{}
 	if given.Kind() != '{' || json.Unmarshal(given, &values) != nil {
-		return Action{}, &ReplyError{FaultType, `"params" is not an object`}
+		return Action{}, &Error{FaultType, `"params" is not an object`}
 	}
 	for _, key := range want.required {
 		if _, ok := values[key]; !ok {
-			return Action{}, &ReplyError{FaultMissing, fmt.Sprintf("%s needs %q in params", a.Name, key)}
+			return Action{}, &Error{FaultMissing, fmt.Sprintf("%s needs %q in params", a.Name, key)}
 		}
 	}
 	for _, key := range sortedKeys(values) {
 		if !slices.Contains(want.required, key) && !slices.Contains(want.optional, key) {
-			return Action{}, &ReplyError{FaultKey, fmt.Sprintf("%s takes no %q in params", a.Name, key)}
+			return Action{}, &Error{FaultKey, fmt.Sprintf("%s takes no %q in params", a.Name, key)}
 		}
 		if err := a.set(key, values); err != nil {
 			return Action{}, err
 		}
 	}
 	if err := given.Canonicalize(); err != nil {
-		return Action{}, &ReplyError{FaultNoObject, "params cannot be read"}
+		return Action{}, &Error{FaultNoObject, "params cannot be read"}
 	}
 	a.Params = string(given)
 	return a, nil
@@ -265,8 +289,8 @@ func readAction(object jsontext.Value) (Action, error) {
 
 func (a *Action) set(key string, values map[string]jsontext.Value) (err error) {
 	into := map[string]*string{
-		paramCode: &a.Code, paramError: &a.Error, paramCommand: &a.Command,
-		paramDataPath: &a.Info.DataPath, paramInfoType: &a.Info.InfoType, paramKeyTerm: &a.Info.KeyTerm,
+		ParamCode: &a.Code, ParamError: &a.Error, ParamCommand: &a.Command,
+		ParamDataPath: &a.Info.DataPath, ParamInfoType: &a.Info.InfoType, ParamKeyTerm: &a.Info.KeyTerm,
 	}[key]
 	*into, err = text(values, key)
 	return err
@@ -275,7 +299,7 @@ func (a *Action) set(key string, values map[string]jsontext.Value) (err error) {
 func text(members map[string]jsontext.Value, key string) (string, error) {
 	var s string
 	if members[key].Kind() != '"' || json.Unmarshal(members[key], &s) != nil {
-		return "", &ReplyError{FaultType, fmt.Sprintf("%q is not a text", key)}
+		return "", &Error{FaultType, fmt.Sprintf("%q is not a text", key)}
 	}
 	return s, nil
 }
@@ -289,8 +313,8 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// FormatReply writes an action as a reply of the protocol.
-func FormatReply(action, thought string, params map[string]string) (string, error) {
+// Format writes an action as a reply of the protocol.
+func Format(action, thought string, params map[string]string) (string, error) {
 	reply := struct {
 		Thought string            `json:"thought,omitempty"`
 		Action  string            `json:"action"`

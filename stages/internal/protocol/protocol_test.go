@@ -1,4 +1,4 @@
-package rollout
+package protocol
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 )
 
-func TestParseReply(t *testing.T) {
+func TestParse(t *testing.T) {
 	const plain = `{"action": "code_execution", "params": {"code": "answer = 1"}}`
 	for name, tc := range map[string]struct {
 		reply string
@@ -55,14 +55,14 @@ func TestParseReply(t *testing.T) {
 		"half a surrogate":  {`{"action": "terminal", "params": {"cmd": "\ud800"}}`, Action{}, FaultNoObject},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseReply(tc.reply)
+			got, _, err := Parse(tc.reply)
 			if tc.fault == "" {
 				if err != nil || got != tc.want {
 					t.Errorf("got %+v, %v; want %+v", got, err, tc.want)
 				}
 				return
 			}
-			var fault *ReplyError
+			var fault *Error
 			if !errors.As(err, &fault) || fault.Fault != tc.fault {
 				t.Errorf("got %+v, %v; want %s", got, err, tc.fault)
 			}
@@ -70,18 +70,18 @@ func TestParseReply(t *testing.T) {
 	}
 }
 
-func TestFormatReply(t *testing.T) {
-	text, err := FormatReply(schemas.ActionCodeExecution, "a \"thought\"", map[string]string{"code": "print('{')\n"})
+func TestFormat(t *testing.T) {
+	text, err := Format(schemas.ActionCodeExecution, "a \"thought\"", map[string]string{"code": "print('{')\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ParseReply(text)
+	got, _, err := Parse(text)
 	if err != nil || got.Code != "print('{')\n" || got.Thought != "a \"thought\"" || got.Name != schemas.ActionCodeExecution {
 		t.Errorf("%s was read as %+v, %v", text, got, err)
 	}
 }
 
-func FuzzParseReply(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"action": "code_execution", "params": {"code": "answer = 1"}}`, "```json\n{\"action\": \"terminal\", \"params\": {\"cmd\": \"ls\"}}\n```",
 		`{"action": "debug", "params": {"code": "\"}{", "error_msg": ""}}`, "{\"a\":1,\"a\":2}", "{{{\"", "</think>{", "{\"\\\n\"}", "{\"action\":\"\xff\"}",
@@ -89,11 +89,11 @@ func FuzzParseReply(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, reply string) {
-		a, err := ParseReply(reply)
+		a, _, err := Parse(reply)
 		if err != nil {
-			var fault *ReplyError
+			var fault *Error
 			if !errors.As(err, &fault) || fault.Fault == "" {
-				t.Fatalf("%v is no ReplyError", err)
+				t.Fatalf("%v is no Error", err)
 			}
 			return
 		}
@@ -101,7 +101,7 @@ func FuzzParseReply(f *testing.F) {
 			t.Fatalf("%+v", a)
 		}
 		// What was read, written and read again is the same.
-		again, err := ParseReply(`{"params":` + a.Params + `,"action":"` + a.Name + `"}`)
+		again, _, err := Parse(`{"params":` + a.Params + `,"action":"` + a.Name + `"}`)
 		a.Thought = ""
 		if err != nil || again != a {
 			t.Fatalf("%+v became %+v, %v", a, again, err)
