@@ -12,13 +12,17 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
 	"github.com/medgym-data/medgym-data/stages/internal/judge"
 	"github.com/medgym-data/medgym-data/stages/internal/show"
+	"github.com/medgym-data/medgym-data/stages/internal/stopwatch"
 	"github.com/medgym-data/medgym-data/stages/internal/tokens"
+	"github.com/medgym-data/medgym-data/stages/internal/window"
 	"github.com/medgym-data/medgym-data/stages/rollout/grounding"
 )
 
@@ -36,12 +40,17 @@ const (
 const (
 	reasonNoSubmission = "no_submission"
 	reasonPrompt       = "prompt_tokens"
+	reasonContext      = "server_context"
 	reasonReply        = "reply_tokens"
 	reasonAttempt      = "attempt_time"
 	reasonRepeated     = "same_action"
+	reasonCircle       = "same_two_actions"
 )
 
-const inARow = 3 // unreadable replies, or the same action, that end an attempt
+const (
+	unreadableInARow = 2 // an unreadable reply is asked for once more
+	loopLength       = 3 // times that an action, or two with the same observations, come in a row
+)
 
 // errAttemptTime is the cause of a context whose attempt took too long.
 var errAttemptTime = errors.New("the attempt's time is over")
@@ -73,22 +82,27 @@ type agent struct {
 
 	log *slog.Logger
 
-	session  *execute.Session
-	hider    show.Hider
-	messages []schemas.ChatMessage
-	row      *schemas.Trajectory
-	score    *float64
+	debugger Debugger // nil: the rules explain errors
+	tools    bool     // actions are native tool calls
 
+	session *execute.Session
+	hider   show.Hider
+	row     *schemas.Trajectory
+	score   *float64
+
+	cut        int    // observations that the policy is shown in short
 	unreadable int    // replies in a row
-	last       string // the action before, with its params
-	repeated   int    // how often it came in a row
+	done       []deed // actions in a row, none of them unreadable
 }
+
+// deed is an action and what was observed of it.
+type deed struct{ action, observed string }
 
 // play fills the row's conversation, steps, outcome and rewards. An error is an
 // infraError, or ctx's.
 func (a *agent) play(ctx context.Context, row *schemas.Trajectory) error {
 	a.row = row
-	bounded, cancel := context.WithTimeoutCause(ctx, a.limits.Attempt, errAttemptTime)
+	bounded, cancel := stopwatch.With(ctx, a.limits.Attempt, errAttemptTime)
 	defer cancel()
 	defer func() {
 		if a.session == nil {
@@ -99,12 +113,12 @@ func (a *agent) play(ctx context.Context, row *schemas.Trajectory) error {
 			a.log.Warn("sandbox session not closed", "trajectory", row.TrajectoryID, "error", err)
 		}
 	}()
-	system, err := systemPrompt(a.prompt, a.task.Actions, a.limits, a.feedback, a.installs)
+	system, err := systemPrompt(a.prompt, promptOf{a.task.Actions, a.limits, a.feedback, a.installs, a.tools})
 	if err != nil {
 		return err
 	}
-	a.say(schemas.RoleSystem, system)
-	a.say(schemas.RoleUser, a.task.Instruction)
+	a.say(schemas.ChatMessage{Role: schemas.RoleSystem, Content: system})
+	a.say(schemas.ChatMessage{Role: schemas.RoleUser, Content: a.task.Instruction})
 	err = a.converse(bounded)
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(bounded), errAttemptTime) {
 		a.end(schemas.OutcomeTimeLimit, reasonAttempt)
@@ -120,25 +134,25 @@ func (a *agent) play(ctx context.Context, row *schemas.Trajectory) error {
 // converse takes turns until there is an outcome.
 func (a *agent) converse(ctx context.Context) error {
 	for turn := 1; turn <= a.limits.Turns; turn++ {
-		prompt := int64(a.counter.CountChat(a.messages))
-		if prompt > int64(a.limits.PromptTokens) {
+		shown := window.Fit(a.row.Messages, a.limits.PromptTokens, a.cut, a.counter.CountChat)
+		if a.cut = shown.Cut; shown.Tokens > a.limits.PromptTokens {
 			a.end(schemas.OutcomeTokenLimit, reasonPrompt)
 			return nil
 		}
-		reply, err := a.policy.Next(ctx, Conversation{Messages: slices.Clip(a.messages), Actions: a.task.Actions, TurnsLeft: a.limits.Turns - turn + 1, PromptTokens: int(prompt)})
-		if err != nil {
+		reply, err := a.policy.Next(ctx, Conversation{Messages: slices.Clip(shown.Messages), Actions: a.task.Actions,
+			TurnsLeft: a.limits.Turns - turn + 1, PromptTokens: shown.Tokens})
+		switch {
+		case err != nil && ctx.Err() == nil && errors.Is(err, ErrContextLength):
+			a.end(schemas.OutcomeTokenLimit, reasonContext)
+			return nil
+		case err != nil:
 			return a.fault(ctx, "policy", err)
-		}
-		if reply.Done {
+		case reply.Done:
 			a.end(schemas.OutcomeFailed, a.lastReason())
 			return nil
 		}
-		shown, err := a.turn(ctx, turn, prompt, reply)
-		if err != nil || a.row.Outcome != "" {
+		if err := a.turn(ctx, turn, shown, reply); err != nil || a.row.Outcome != "" {
 			return err
-		}
-		if turn < a.limits.Turns {
-			a.say(schemas.RoleUser, shown)
 		}
 	}
 	a.end(schemas.OutcomeTurnLimit, a.lastReason())
@@ -157,10 +171,7 @@ func (a *agent) fault(ctx context.Context, part string, err error) error {
 	return &infraError{part, err}
 }
 
-func (a *agent) say(role, content string) {
-	a.messages = append(a.messages, schemas.ChatMessage{Role: role, Content: content})
-	a.row.Messages = append(a.row.Messages, schemas.ChatMessage{Role: role, Content: content})
-}
+func (a *agent) say(m schemas.ChatMessage) { a.row.Messages = append(a.row.Messages, m) }
 
 func (a *agent) end(outcome schemas.Outcome, reason string) {
 	a.row.Outcome, a.row.OutcomeReason = outcome, reason
@@ -176,22 +187,37 @@ func (a *agent) lastReason() string {
 	return reasonNoSubmission
 }
 
-// turn records one reply as a step and gives the observation to show.
-func (a *agent) turn(ctx context.Context, turn int, prompt int64, reply Reply) (string, error) {
-	content := strings.ToValidUTF8(reply.Content, "\uFFFD")
-	completion := int64(a.counter.Count(content))
-	a.say(schemas.RoleAssistant, content)
-	a.count(reply, prompt, completion)
-
-	a.row.Steps = append(a.row.Steps, schemas.Step{Turn: schemas.Ptr(int32(turn))})
+// turn records one reply as a step, and what came of it as the next turns of the
+// conversation if there is to be a further reply.
+func (a *agent) turn(ctx context.Context, turn int, shown window.Fitted, reply Reply) error {
+	said := schemas.ChatMessage{Role: schemas.RoleAssistant, Content: valid(reply.Content), Reasoning: valid(reply.Reasoning)}
+	calls, err := callsOf(reply.Calls, turn)
+	if err == nil && len(calls) > 0 {
+		said.ToolCallsJSON, err = encodeCalls(calls)
+	}
+	if err != nil {
+		return &infraError{"policy", err}
+	}
+	a.say(said)
+	a.row.Steps = append(a.row.Steps, schemas.Step{Turn: schemas.Ptr(int32(turn)), GraderFeedbackShown: schemas.Ptr(false), FinishReason: valid(reply.FinishReason),
+		TokenIDs: reply.TokenIDs, Logprobs: reply.Logprobs})
 	step := &a.row.Steps[len(a.row.Steps)-1]
+	if shown.Cut > 0 {
+		step.CutMessages, step.CutTokens = schemas.Ptr(int32(shown.Cut)), schemas.Ptr(int64(shown.Left))
+	}
+	completion := int64(a.counter.Count(said.Content))
+	if said.ToolCallsJSON != "" {
+		completion += int64(a.counter.Count(said.ToolCallsJSON))
+	}
+	a.count(step, reply, int64(shown.Tokens), completion)
 	if reply.Truncated || completion > int64(a.limits.ReplyTokens) {
 		step.Status = StepCut
 		a.end(schemas.OutcomeTokenLimit, reasonReply)
-		return "", nil
+		return nil
 	}
+
 	obs := &observation{budget: a.limits.Observation, limits: sandbox.Limits{Wall: a.limits.Execution}.Defaults()}
-	action, repairs, err := protocol.ParseCalls(content, reply.Calls)
+	action, repairs, err := protocol.ParseCalls(said.Content, calls)
 	step.Repairs = repairs
 	if err != nil {
 		a.invalid(step, obs, err)
@@ -199,15 +225,62 @@ func (a *agent) turn(ctx context.Context, turn int, prompt int64, reply Reply) (
 		a.unreadable = 0
 		step.Action, step.ParamsJSON = action.Name, action.Params
 		if err := a.act(ctx, turn, step, obs, action); err != nil {
-			return "", err
+			return err
 		}
 	}
-	if left := a.limits.Turns - turn; a.row.Outcome == "" {
+	left := a.limits.Turns - turn
+	if a.row.Outcome == "" {
 		obs.line("replies left: %d", left)
 	}
 	step.Observation = a.hide(obs.String())
 	step.OutputTruncated = schemas.Ptr(obs.cut)
-	return step.Observation, nil
+	if a.row.Outcome == "" && left > 0 {
+		a.answer(calls, step.Observation)
+	}
+	return nil
+}
+
+// answer shows the policy an observation: as the result of its call, where it made
+// one. The protocol wants a result for each call; of several none was done.
+func (a *agent) answer(calls []protocol.Call, observed string) {
+	if len(calls) == 0 {
+		a.say(schemas.ChatMessage{Role: schemas.RoleUser, Content: observed})
+		return
+	}
+	for i, call := range calls {
+		if i > 0 {
+			observed = "Not done: see the result of the first call."
+		}
+		a.say(schemas.ChatMessage{Role: schemas.RoleTool, Content: observed, ToolCallID: call.ID})
+	}
+}
+
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+// callsOf are native calls with texts that a row can hold, and ids that tell them
+// apart in the whole conversation.
+func callsOf(calls []protocol.Call, turn int) ([]protocol.Call, error) {
+	if len(calls) > maxCalls {
+		return nil, fmt.Errorf("a reply with %d tool calls", len(calls))
+	}
+	out := make([]protocol.Call, len(calls))
+	for i, c := range calls {
+		out[i] = protocol.Call{ID: valid(c.ID), Name: valid(c.Name), Arguments: valid(c.Arguments)}
+		if c.ID == "" || slices.ContainsFunc(out[:i], func(o protocol.Call) bool { return o.ID == out[i].ID }) {
+			out[i].ID = fmt.Sprintf("call_%d_%d", turn, i+1)
+		}
+	}
+	return out, nil
+}
+
+const maxCalls = 128
+
+func encodeCalls(calls []protocol.Call) (string, error) {
+	text, err := json.Marshal(calls)
+	if err != nil {
+		return "", errors.New("the tool calls cannot be encoded") // the cause may quote them
+	}
+	return string(text), nil
 }
 
 // hide takes out of a text where the session's files lie on the host.
@@ -218,17 +291,24 @@ func (a *agent) hide(text string) string {
 	return a.hider.Text(text)
 }
 
-func (a *agent) count(reply Reply, prompt, completion int64) {
+// count notes what a reply took: as its endpoint counted it, or else as we do.
+func (a *agent) count(step *schemas.Step, reply Reply, prompt, completion int64) {
 	if reply.PromptTokens > 0 {
 		prompt = reply.PromptTokens
 	}
 	if reply.CompletionTokens > 0 {
 		completion = reply.CompletionTokens
 	}
+	step.PromptTokens, step.CompletionTokens = schemas.Ptr(prompt), schemas.Ptr(completion)
+	a.spend(prompt, completion, reply.CostUSD)
+}
+
+// spend adds to what the attempt took in all.
+func (a *agent) spend(prompt, completion int64, cost *float64) {
 	a.row.PromptTokens = schemas.Ptr(schemas.Value(a.row.PromptTokens) + prompt)
 	a.row.CompletionTokens = schemas.Ptr(schemas.Value(a.row.CompletionTokens) + completion)
-	if reply.CostUSD != nil {
-		a.row.CostUSD = schemas.Ptr(schemas.Value(a.row.CostUSD) + *reply.CostUSD)
+	if cost != nil {
+		a.row.CostUSD = schemas.Ptr(schemas.Value(a.row.CostUSD) + *cost)
 	}
 }
 
@@ -239,25 +319,55 @@ func (a *agent) invalid(step *schemas.Step, obs *observation, err error) {
 		fault = &protocol.Error{Fault: protocol.FaultNoObject, Detail: "it cannot be read"}
 	}
 	step.Status, step.ErrorType = StepInvalid, fault.Fault
-	a.last, a.repeated = "", 0
-	if a.unreadable++; a.unreadable == inARow {
+	a.done = nil
+	if a.unreadable++; a.unreadable == unreadableInARow {
 		a.end(schemas.OutcomeParseFailure, fault.Fault)
 	}
-	obs.line("The reply is no action: %s. Reply with one JSON object: {\"action\": \"<name>\", \"params\": {…}}", obs.short(fault.Detail, a.limits.Observation))
+	detail := obs.short(fault.Detail, a.limits.Observation)
+	if a.tools {
+		obs.line("The reply is no action: %s. Call one of the tools, once.", detail)
+		return
+	}
+	obs.line("The reply is no action: %s. Reply with one JSON object: {\"action\": \"<name>\", \"params\": {…}}", detail)
 }
 
-// act does what a reply asks for.
+// act does what a reply asks for, unless it goes in circles.
 func (a *agent) act(ctx context.Context, turn int, step *schemas.Step, obs *observation, action protocol.Action) error {
-	key := action.Name + "\x00" + action.Params
-	if key != a.last {
-		a.last, a.repeated = key, 0
-	}
-	if a.repeated++; a.repeated == inARow {
+	a.done = append(a.done, deed{action: action.Name + "\x00" + action.Params})
+	if reason := circle(a.done); reason != "" {
 		step.Status = StepRepeated
-		a.end(schemas.OutcomeLoop, reasonRepeated)
-		obs.line("The same action for the third time in a row: it was not run again.")
+		a.end(schemas.OutcomeLoop, reason)
+		obs.line("The same for the third time in a row: it was not run again.")
 		return nil
 	}
+	err := a.do(ctx, turn, step, obs, action)
+	a.done[len(a.done)-1].observed = obs.String()
+	return err
+}
+
+// circle says how a sequence of actions ends in a loop: the same one for the third
+// time in a row, or the same two, which had the same observations before.
+func circle(done []deed) (reason string) {
+	n := len(done)
+	same := func(i, j int) bool { return done[i].action == done[j].action }
+	if n >= loopLength && same(n-1, n-2) && same(n-2, n-3) {
+		return reasonRepeated
+	}
+	const two = 2 * loopLength
+	if n < two || !same(n-1, n-3) || !same(n-3, n-5) {
+		return ""
+	}
+	last := done[n-two : n-1] // what the last action brings is not known yet
+	for i, d := range last[2:] {
+		if d != last[i] {
+			return ""
+		}
+	}
+	return reasonCircle
+}
+
+// do does an action.
+func (a *agent) do(ctx context.Context, turn int, step *schemas.Step, obs *observation, action protocol.Action) error {
 	if !slices.Contains(a.task.Actions, action.Name) {
 		step.Status = StepRefused
 		obs.line("There is no %s in this task. Actions: %s", action.Name, strings.Join(a.task.Actions, ", "))
@@ -296,9 +406,14 @@ func (a *agent) python(ctx context.Context, turn int, step *schemas.Step, obs *o
 	return a.submit(ctx, step, obs, ex.Submission)
 }
 
-// debug explains the error that the agent names. Where it names none, the program is
-// run to see; that is never a submission.
+// debug explains the error that the agent names: by the rules, or by a model where the
+// run has one. Where no error is named, the rules run the program to see; that is never
+// a submission.
 func (a *agent) debug(ctx context.Context, turn int, step *schemas.Step, obs *observation, action protocol.Action) error {
+	if a.debugger != nil {
+		return a.askDebugger(ctx, turn, step, obs, action)
+	}
+	step.DebuggedBy = DebuggedByRules
 	fault := grounding.Parse(action.Error)
 	if fault.Type == "" {
 		_, err := a.execute(ctx, turn, step, sandbox.Python, action.Code, func(ex execute.Execution) { a.know(obs).program(ex, action.Code, true) })
@@ -313,6 +428,23 @@ func (a *agent) debug(ctx context.Context, turn int, step *schemas.Step, obs *ob
 		note.Text = "Nothing more is known about this kind of error: read the message, and print the values that the line uses."
 	}
 	obs.hint(note)
+	return nil
+}
+
+// askDebugger shows the agent what a model says about its error.
+func (a *agent) askDebugger(ctx context.Context, turn int, step *schemas.Step, obs *observation, action protocol.Action) error {
+	step.DebuggedBy = a.debugger.Name()
+	explained, err := a.debugger.Explain(ctx, action.Code, action.Error, derive(a.seed, "debugger", fmt.Sprint(turn)))
+	if err != nil {
+		return a.fault(ctx, "debugger", err)
+	}
+	a.spend(explained.PromptTokens, explained.CompletionTokens, explained.CostUSD)
+	step.Status = StepExplained
+	if text := obs.short(valid(explained.Content), obs.budget); text != "" {
+		obs.line("%s", text)
+	} else {
+		obs.line("Nothing is known about this error: read the message, and print the values that the line uses.")
+	}
 	return nil
 }
 

@@ -37,6 +37,8 @@ func (p *talker) Next(ctx context.Context, c Conversation) (Reply, error) {
 	switch reply.Content {
 	case "unreachable":
 		return Reply{}, errors.New("connection refused")
+	case "too long":
+		return Reply{}, fmt.Errorf("endpoint: %w", ErrContextLength)
 	case "slow":
 		<-ctx.Done()
 		return Reply{}, ctx.Err()
@@ -55,6 +57,8 @@ func python(ctx context.Context, _ *fake.Session, cmd sandbox.Command) (sandbox.
 		return sandbox.Result{Status: sandbox.StatusError, ExitCode: 1, ErrorType: "ValueError", ErrorMessage: "no " + rest, ErrorLine: 1, Stderr: []byte("Traceback (most recent call last):\n  File \"<program>\", line 1, in <module>\n    raise luck\nValueError: no luck\n")}, nil
 	case "exit":
 		return sandbox.Result{Status: sandbox.StatusError, ExitCode: 3, Stderr: []byte("told why\n")}, nil
+	case "flood":
+		return sandbox.Result{Status: sandbox.StatusOK, Stdout: []byte(strings.Repeat(rest+" ", 1500))}, nil
 	case "sleep":
 		return sandbox.Result{Status: sandbox.StatusTimeout}, nil
 	case "hang":
@@ -111,6 +115,12 @@ type played struct {
 
 func play(t *testing.T, feedback string, limits Limits, replies ...Reply) played {
 	t.Helper()
+	return playAs(t, nil, feedback, limits, replies...)
+}
+
+// playAs is play with another agent: as set says.
+func playAs(t *testing.T, set func(*agent), feedback string, limits Limits, replies ...Reply) played {
+	t.Helper()
 	counter, err := tokens.New()
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +138,9 @@ func play(t *testing.T, feedback string, limits Limits, replies ...Reply) played
 		open: func(ctx context.Context) (*execute.Session, error) {
 			return execute.Open(ctx, p.box, "t", datasets.Session{}, sandbox.Limits{})
 		},
+	}
+	if set != nil {
+		set(a)
 	}
 	p.row = newRow(task, 0, "run", feedback, schemas.Policy{Kind: "test"}, p.box.Info(), "1")
 	p.row.TrajectoryID = "s/test/1#0"
@@ -170,14 +183,18 @@ func TestOutcomes(t *testing.T) {
 		"the policy takes too long":     {often, Limits{Attempt: time.Millisecond}, []Reply{say("slow")}, schemas.OutcomeTimeLimit, "attempt_time", 0, 0, 0, ""},
 		"programs take too long":        {often, Limits{Attempt: 500 * time.Millisecond}, []Reply{code("set 2"), code("hang")}, schemas.OutcomeTimeLimit, "attempt_time", 0, 0, 2, "2"},
 		"one slow program ends nothing": {often, Limits{}, []Reply{code("sleep"), code("set 1")}, schemas.OutcomeSolved, "correct", 1, 1, 2, "1"},
-		"no protocol":                   {often, Limits{}, three(say("I think it is one.")), schemas.OutcomeParseFailure, "no_json_object", 0, 0, 3, ""},
-		"no protocol, not in a row":     {often, Limits{}, []Reply{say("a"), say("b"), code("print x"), say("c"), say("d"), code("set 1")}, schemas.OutcomeSolved, "correct", 1, 1, 6, "1"},
+		"no protocol":                   {often, Limits{}, three(say("I think it is one.")), schemas.OutcomeParseFailure, "no_json_object", 0, 0, 2, ""},
+		"no protocol, not in a row":     {often, Limits{}, []Reply{say("a"), code("print x"), say("c"), code("set 1")}, schemas.OutcomeSolved, "correct", 1, 1, 4, "1"},
 		"a circle":                      {often, Limits{}, three(code("set 2")), schemas.OutcomeLoop, "same_action", 0, 0, 3, "2"},
 		"a circle in other words": {often, Limits{}, []Reply{say(`{"action":"code_execution","params":{"code":"print x"}}`), say("So:\n```json\n{\"thought\": \"again\", \"params\": {\"code\": \"print x\"}, \"action\": \"validate_code\"}\n```"), code("print x")},
 			schemas.OutcomeLoop, "same_action", 0, 0, 3, ""},
 		"the same, not in a row": {often, Limits{}, []Reply{code("print x"), code("print x"), say("?"), code("print x"), code("set 1")}, schemas.OutcomeSolved, "correct", 1, 1, 5, "1"},
-		"no verdict":             {often, Limits{}, []Reply{code("set 2"), code(`set "fault"`), code("set 1")}, schemas.OutcomeGraderError, "gold_error", -1, -1, 2, `"fault"`},
-		"the grader's sandbox":   {often, Limits{}, []Reply{code(`set "lost"`)}, schemas.OutcomeGraderError, "grader_sandbox", -1, -1, 1, `"lost"`},
+		"a circle of two":        {often, Limits{}, []Reply{code("print x"), code("print y"), code("print x"), code("print y"), code("print x"), code("print y")}, schemas.OutcomeLoop, "same_two_actions", 0, 0, 6, ""},
+		"two in turn, not the third time": {often, Limits{}, []Reply{code("print x"), code("print y"), code("print x"), code("print y"), code("print x"), code("set 1")},
+			schemas.OutcomeSolved, "correct", 1, 1, 6, "1"},
+		"the model's context":  {often, Limits{}, []Reply{code("set 2"), say("too long")}, schemas.OutcomeTokenLimit, "server_context", 0, 0, 1, "2"},
+		"no verdict":           {often, Limits{}, []Reply{code("set 2"), code(`set "fault"`), code("set 1")}, schemas.OutcomeGraderError, "gold_error", -1, -1, 2, `"fault"`},
+		"the grader's sandbox": {often, Limits{}, []Reply{code(`set "lost"`)}, schemas.OutcomeGraderError, "grader_sandbox", -1, -1, 1, `"lost"`},
 		"debugging hands in nothing": {often, Limits{}, []Reply{do(schemas.ActionDebugging, "code", "set 1", "error_msg", "e")},
 			schemas.OutcomeFailed, "no_submission", 0, 0, 1, ""},
 		"an action that is not there": {often, Limits{}, []Reply{do(schemas.ActionRequestInfo, "data_path", "x", "info_type", "term"), code("set 1")}, schemas.OutcomeSolved, "correct", 1, 1, 2, "1"},

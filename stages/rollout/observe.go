@@ -19,15 +19,25 @@ import (
 //go:embed prompts/*.tmpl
 var prompts embed.FS
 
-// systemPrompt tells the agent the protocol, with the actions that its task has.
-func systemPrompt(tmpl *template.Template, actions []string, limits Limits, feedback string, installs bool) (string, error) {
-	has := func(action string) bool { return slices.Contains(actions, action) }
+// promptOf is what the system prompt of an attempt depends on.
+type promptOf struct {
+	actions  []string
+	limits   Limits
+	feedback string
+	installs bool
+	tools    bool
+}
+
+// systemPrompt tells the agent the protocol, with the actions that its task has. Native
+// tools are described where they are declared.
+func systemPrompt(tmpl *template.Template, of promptOf) (string, error) {
+	has := func(action string) bool { return slices.Contains(of.actions, action) }
 	data := struct {
-		CodeExecution, Debugging, Terminal, RequestInfo, SubmitOnce, Installs bool
-		Seconds, Turns                                                        int
+		CodeExecution, Debugging, Terminal, RequestInfo, SubmitOnce, Installs, Tools bool
+		Seconds, Turns                                                               int
 	}{
 		has(schemas.ActionCodeExecution), has(schemas.ActionDebugging), has(schemas.ActionTerminal), has(schemas.ActionRequestInfo),
-		feedback == schemas.FeedbackSubmitOnce, installs, int(limits.Execution.Seconds()), limits.Turns,
+		of.feedback == schemas.FeedbackSubmitOnce, of.installs, of.tools, int(of.limits.Execution.Seconds()), of.limits.Turns,
 	}
 	var out bytes.Buffer
 	if err := tmpl.Execute(&out, data); err != nil {

@@ -81,3 +81,23 @@ var ErrNoPlay = errors.New("the policy cannot play this task")
 
 // ErrContextLength says that a conversation is longer than the model can read.
 var ErrContextLength = errors.New("the conversation is longer than the model's context")
+
+// The protocols of schemas.Policy: actions as JSON in the text, or native tool calls.
+// Policies that name none speak the first.
+const (
+	ProtocolJSON  = "json"
+	ProtocolTools = "tools"
+)
+
+// DebuggedByRules is the debugged_by of steps that the rules explained.
+const DebuggedByRules = "rules"
+
+// Debugger explains errors to agents in the place of the rules, as a model does that
+// is asked what a program and its error mean.
+type Debugger interface {
+	// Name goes into the column debugged_by.
+	Name() string
+	// Explain says what an error means. Of the reply, the content and the usage count.
+	// Its errors are as those of Policy.Next. All randomness comes from the seed.
+	Explain(ctx context.Context, code, message string, seed uint64) (Reply, error)
+}

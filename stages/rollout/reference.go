@@ -110,6 +110,8 @@ type writer struct {
 	moves    []move
 	wrong    int // next wrong program
 	explored int // next exploration
+
+	unreadableAt int // how many moves there were after the last reply that is no action
 }
 
 // weighted draws the index of a weight.
@@ -168,6 +170,10 @@ func (w *writer) detour() {
 	case 3:
 		w.broken(w.runtimeError())
 	case 4:
+		if w.unreadableAt > 0 && w.unreadableAt == len(w.moves) { // a second one would end the attempt
+			w.waste()
+			return
+		}
 		w.unreadable()
 	default:
 		w.waste()
@@ -285,6 +291,7 @@ func (w *writer) unreadable() {
 		"{\"action\": \"code_execution\", \"params\": {}}",
 	)
 	w.moves = append(w.moves, func(string) (string, error) { return text, nil })
+	w.unreadableAt = len(w.moves)
 }
 
 // waste is a turn that brings the attempt nowhere.
@@ -316,11 +323,11 @@ func (w *writer) failing() {
 		default:
 			code = w.runtimeError()
 		}
-		for range inARow {
+		for range loopLength {
 			w.code(code, "")
 		}
 	case 2: // no action at all
-		for range inARow {
+		for range unreadableInARow {
 			w.unreadable()
 		}
 	case 3: // the turns run out

@@ -351,7 +351,7 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 	}
 	a := &agent{
 		task: u.task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback, installs: r.opts.Packages != nil, places: r.places,
-		counter: r.counter, prompt: r.prompt, seed: seed, log: r.w.Log,
+		counter: r.counter, prompt: r.prompt, seed: seed, log: r.w.Log, tools: about.Protocol == ProtocolTools, debugger: r.opts.Debugger,
 		open: func(ctx context.Context) (*execute.Session, error) {
 			return r.open(ctx, src, u.task, row.TrajectoryID)
 		},

@@ -14,19 +14,26 @@
 //	failed         the policy gave up, or its one submission was wrong: the last
 //	               submission's reason, or no_submission
 //	turn_limit     the replies were used up; reasons as for failed
-//	token_limit    prompt_tokens: the conversation grew too long; reply_tokens: a
-//	               reply was cut
-//	time_limit     attempt_time: the attempt took too long as a whole. A program
-//	               that does is stopped, told so, and ends nothing
-//	parse_failure  three replies in a row were no action; the fault of the last
-//	loop           same_action three times in a row
+//	token_limit    prompt_tokens: the conversation grew too long, even with old
+//	               observations in short; server_context: the model's context is
+//	               shorter than that; reply_tokens: a reply was cut
+//	time_limit     attempt_time: the attempt took too long as a whole, waiting for a
+//	               model server that is away not counted. A program that takes too
+//	               long is stopped, told so, and ends nothing
+//	parse_failure  a reply was no action, nor was the one asked for in its place;
+//	               the fault of the last
+//	loop           same_action three times in a row, or same_two_actions, with the
+//	               same observations
 //	grader_error   no verdict could be had; the grader's reason. Rewards are null
 //	infra_error    policy, session or sandbox failed and kept failing: no verdict on
 //	               anything. Rewards are null, there are no messages and no steps
 //
 // Messages are what the policy saw and wrote: system, task, then its replies and
 // the observations, one step for each reply. The observation of the step that
-// ended the attempt was not shown to it and stands in the step alone.
+// ended the attempt was not shown to it and stands in the step alone. Where the prompt
+// would have been too long, a reply was written to a conversation whose oldest
+// observations were in short: the step's cut_messages says how many, and
+// stages/internal/window makes the same text again.
 package rollout
 
 import (
@@ -76,6 +83,8 @@ type Options struct {
 	Screened bool
 
 	Policies Policies
+	// Debugger explains errors to agents that ask for debugging; nil: the rules do.
+	Debugger Debugger
 	K        int // attempts at each task
 	Seed     uint64
 	Feedback string // schemas.Feedback…; empty: stop_on_success
@@ -143,6 +152,7 @@ type Config struct {
 	MaxTasks int            `json:"max_tasks"`
 	Part     string         `json:"part,omitempty"`     // subset and fraction, where it is not all
 	Packages string         `json:"packages,omitempty"` // where programs may install packages from
+	Debugger string         `json:"debugger,omitempty"` // the model that explains errors
 	Shard    string         `json:"shard"`
 	Schema   int32          `json:"schema_version"`
 }
@@ -177,6 +187,9 @@ func Stage(opts Options) (pipeline.Stage, error) {
 	}
 	if opts.Packages != nil {
 		config.Packages = opts.Packages.About()
+	}
+	if opts.Debugger != nil {
+		config.Debugger = opts.Debugger.Name()
 	}
 	if opts.Shards > 1 {
 		config.Shard = fmt.Sprintf("%d/%d", opts.Shard, opts.Shards)

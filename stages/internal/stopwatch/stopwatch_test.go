@@ -1,0 +1,53 @@
+package stopwatch_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/medgym-data/medgym-data/stages/internal/stopwatch"
+)
+
+var errOver = errors.New("over")
+
+func TestWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		ctx, stop := stopwatch.With(t.Context(), 10*time.Second, errOver)
+		defer stop()
+		time.Sleep(4 * time.Second)
+		resume := stopwatch.Pause(ctx)
+		inner := stopwatch.Pause(context.WithValue(ctx, struct{}{}, 1))
+		time.Sleep(time.Hour)
+		inner()
+		time.Sleep(time.Hour)
+		if ctx.Err() != nil {
+			t.Fatal("it ended while it was paused")
+		}
+		resume()
+		<-ctx.Done()
+		if !errors.Is(context.Cause(ctx), errOver) {
+			t.Errorf("ended with %v", context.Cause(ctx))
+		}
+		if took := time.Since(begun); took != 2*time.Hour+10*time.Second {
+			t.Errorf("ended after %v", took)
+		}
+		stopwatch.Pause(ctx)() // of one that is over
+	})
+}
+
+func TestStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := stopwatch.With(t.Context(), time.Second, errOver)
+		resume := stopwatch.Pause(ctx)
+		stop()
+		resume()
+		time.Sleep(time.Minute)
+		if errors.Is(context.Cause(ctx), errOver) {
+			t.Error("it ran on after it was stopped")
+		}
+	})
+	stopwatch.Pause(t.Context())() // no watch, nothing to do
+}
