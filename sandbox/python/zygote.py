@@ -402,7 +402,8 @@ class Watch:
                     held, cpu = 0, spent - base_cpu
                 else:
                     held, cpu = survey(self.others, self.base_anon, self.req["memory"])
-                if held > self.req["memory"]:
+                # cgroup v1 tells of a lack of memory before it counts the kill.
+                if held > self.req["memory"] or self.group and self.group.has_killed():
                     self.kill("memory")
                 elif cpu > self.req["cpu"] + 1:
                     self.kill("timeout")
