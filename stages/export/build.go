@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/tokens"
@@ -51,7 +52,7 @@ func (b *builder) build(g group) (built, error) {
 	var out built
 	chats := make([]conversation, len(g.attempts))
 	for i, t := range g.attempts {
-		chats[i] = converse(t.Messages)
+		chats[i] = conversationOf(t)
 	}
 	for _, config := range b.opts.Configs {
 		var err error
@@ -100,7 +101,7 @@ func solved(task taskInfo, t schemas.Trajectory, c conversation) ([]schemas.Mess
 	if reason != "" {
 		return nil, reason
 	}
-	return c.messages[:at+1], ""
+	return append(slices.Clip(c.before(schemas.Value(step.Turn), at)), c.messages[at]), ""
 }
 
 // unusable says why no set may have a trajectory.
@@ -155,7 +156,7 @@ func digestTrajectory(h hash.Hash, t schemas.Trajectory) {
 		text(m.Role, m.Content, m.ToolCallsJSON)
 	}
 	for _, s := range t.Steps {
-		text(fmt.Sprint(schemas.Value(s.Turn), schemas.Value(s.GraderFeedbackShown)), s.Action, s.ParamsJSON, s.Observation, s.Status, s.ErrorType, s.Submission)
+		text(fmt.Sprint(schemas.Value(s.Turn), schemas.Value(s.GraderFeedbackShown), schemas.Value(s.CutMessages)), s.Action, s.ParamsJSON, s.Observation, s.Status, s.ErrorType, s.Submission)
 		number(s.Reward)
 	}
 }

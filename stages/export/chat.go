@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/window"
 )
 
 // The reasons for which something is left out. They are keys of stats.json.
@@ -49,6 +50,35 @@ type conversation struct {
 	turns    []int // turns[n-1] is the place of the assistant's n-th turn
 	merged   int   // user turns that were joined to the one before
 	fault    string
+
+	chat []schemas.ChatMessage
+	cut  map[int32]int // by turn, how many observations it was shown in short
+}
+
+// conversationOf is the conversation of a trajectory.
+func conversationOf(t schemas.Trajectory) conversation {
+	c := converse(t.Messages)
+	c.chat = t.Messages
+	for _, s := range t.Steps {
+		if n := int(schemas.Value(s.CutMessages)); n > 0 {
+			if c.cut == nil {
+				c.cut = map[int32]int{}
+			}
+			c.cut[schemas.Value(s.Turn)] = n
+		}
+	}
+	return c
+}
+
+// before is what the assistant's n-th turn, which stands at a place, was an answer to:
+// the turns before it, the oldest observations in short where the policy was shown
+// them so.
+func (c conversation) before(turn int32, at int) []schemas.Message {
+	n := c.cut[turn]
+	if n == 0 {
+		return c.messages[:at]
+	}
+	return converse(window.Shown(c.chat, n)).messages[:at]
 }
 
 // converse makes the conversation. Observations are user turns, and user turns in

@@ -63,7 +63,7 @@ func (b *builder) intermediate(out *built, task taskInfo, t schemas.Trajectory, 
 		before = append(before, text)
 		row := schemas.DPO{
 			Prefix: b.prefix(schemas.ConfigDPO, fmt.Sprint(schemas.StrategyIntermediate, turn), task, t),
-			Prompt: c.messages[:at], Chosen: c.messages[right : right+1], Rejected: c.messages[at : at+1],
+			Prompt: c.before(turn, at), Chosen: c.messages[right : right+1], Rejected: c.messages[at : at+1],
 			ChosenReward: solving.Reward, RejectedReward: wrong.Reward, Strategy: schemas.StrategyIntermediate,
 		}
 		b.pair(out, row, t, t)
@@ -158,11 +158,12 @@ func extremes(g group) (best, worst []int, reason string) {
 // diverge is the pair of two attempts at their first difference, or why it cannot
 // be one.
 func (b *builder) diverge(g group, chats []conversation, i, j int) (schemas.DPO, string) {
-	chosen, reason := solved(g.task, g.attempts[i], chats[i])
+	until, reason := solved(g.task, g.attempts[i], chats[i])
 	if reason != "" {
 		return schemas.DPO{}, reason
 	}
-	rejected := chats[j].messages
+	// Held against each other as they were, not as a later turn was shown them.
+	chosen, rejected := chats[i].messages[:len(until)], chats[j].messages
 	n := 0
 	for n < len(chosen) && n < len(rejected) && chosen[n] == rejected[n] {
 		n++
@@ -179,6 +180,10 @@ func (b *builder) diverge(g group, chats []conversation, i, j int) (schemas.DPO,
 		return schemas.DPO{}, reasonObservations
 	}
 	turn := assistantTurns(chosen[:n+1])
+	prompt := chats[i].before(turn, n)
+	if !slices.Equal(prompt, chats[j].before(turn, n)) {
+		return schemas.DPO{}, reasonPrompts // they were shown it at different lengths
+	}
 	if !went(g.attempts[i], turn) {
 		return schemas.DPO{}, reasonChosenFailed
 	}
@@ -188,7 +193,7 @@ func (b *builder) diverge(g group, chats []conversation, i, j int) (schemas.DPO,
 	}
 	return schemas.DPO{
 		Prefix: b.prefix(schemas.ConfigDPO, schemas.StrategyBestWorst, g.task, g.attempts[i], g.attempts[j]),
-		Prompt: chosen[:n], Chosen: chosen[n : n+1], Rejected: rejected[n : n+1],
+		Prompt: prompt, Chosen: chosen[n : n+1], Rejected: rejected[n : n+1],
 		ChosenReward: g.attempts[i].Reward, RejectedReward: g.attempts[j].Reward, Strategy: schemas.StrategyBestWorst,
 	}, ""
 }
