@@ -1,0 +1,299 @@
+package model
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/medgym-data/medgym-data/pipeline/governance"
+)
+
+// host is an endpoint and what is known of it. The fields below the blank line belong
+// to the queue's lock.
+type host struct {
+	endpoint governance.Endpoint
+	url      string
+	http     *http.Client
+	newer    atomic.Bool // it takes max_completion_tokens and refuses max_tokens
+
+	flying  int
+	sent    int       // requests so far
+	served  int       // responses that say that it is there
+	faulty  int       // faults of its own in a row
+	away    int       // times in a row that it was set aside; 0: it serves
+	until   time.Time // set aside until then
+	probing bool      // by one request
+	busy    time.Time // it asked for none before
+	next    time.Time // by the rate
+}
+
+// faultsAside is how many faults in a row of an endpoint that answers set it aside,
+// where another serves.
+const faultsAside = 5
+
+// wait is the state of one question in the queue.
+type wait struct {
+	given  chan *host // of one
+	avoid  *host      // that failed it: taken only where there is no other
+	since  time.Time  // it has been failed by servers that are away or busy; zero: it has not
+	queued time.Time
+
+	// of the host when the question was sent to it
+	served, away int
+	probe        bool
+}
+
+// queue hands out places at endpoints, first come first served: the endpoint with the
+// fewest requests in flight of those that serve. One that is away is set aside for a
+// time that doubles, then probed by one request.
+type queue struct {
+	hosts []*host
+	opts  Options
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	waiting []*wait
+	allAway time.Time // since when no host serves; zero: one does
+	timer   *time.Timer
+}
+
+func newQueue(hosts []*host, opts Options, log *slog.Logger) *queue {
+	return &queue{hosts: hosts, opts: opts, log: log}
+}
+
+// enter waits for a place. Its error is ctx's cause, or that no endpoint has been
+// there for Options.Patience.
+func (q *queue) enter(ctx context.Context, w *wait) (*host, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	q.mu.Lock()
+	w.given, w.queued = make(chan *host, 1), time.Now()
+	q.waiting = append(q.waiting, w)
+	q.dispatch()
+	q.mu.Unlock()
+	select { // most often at once
+	case h := <-w.given:
+		return h, nil
+	default:
+	}
+	timer := time.NewTimer(q.opts.Patience)
+	defer timer.Stop()
+	for {
+		select {
+		case h := <-w.given:
+			return h, nil
+		case <-ctx.Done():
+			q.drop(w)
+			return nil, context.Cause(ctx)
+		case <-timer.C:
+			again, fault := q.outwaited(w)
+			if fault != nil {
+				return nil, fault
+			}
+			timer.Reset(again)
+		}
+	}
+}
+
+// drop takes a question out of the queue, and gives back the place that it may have
+// been given meanwhile.
+func (q *queue) drop(w *wait) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := slices.Index(q.waiting, w); i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+		return
+	}
+	q.back(<-w.given, w)
+	q.dispatch()
+}
+
+// outwaited says how long a question that has waited may go on waiting. A place that
+// was just given is taken, so the wait is then short.
+func (q *queue) outwaited(w *wait) (time.Duration, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, w)
+	if i < 0 || q.allAway.IsZero() {
+		return q.opts.Patience, nil
+	}
+	from := q.allAway
+	if w.queued.After(from) {
+		from = w.queued
+	}
+	if !w.since.IsZero() && w.since.Before(from) {
+		from = w.since
+	}
+	if left := q.opts.Patience - time.Since(from); left > 0 {
+		return left, nil
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	return 0, &Error{Endpoint: q.hosts[0].endpoint.Name(), Class: ClassAway, Err: errOutwaited}
+}
+
+// dispatch gives places to those who wait, in order, and sets the timer for the next
+// that time alone will free. The lock is held.
+func (q *queue) dispatch() {
+	now := time.Now()
+	for len(q.waiting) > 0 {
+		w := q.waiting[0]
+		h := q.pick(now, w.avoid)
+		if h == nil {
+			break
+		}
+		q.waiting = slices.Delete(q.waiting, 0, 1)
+		h.flying++
+		h.sent++
+		if q.opts.PerMinute > 0 {
+			h.next = now.Add(time.Minute / time.Duration(q.opts.PerMinute))
+		}
+		w.served, w.away, w.probe = h.served, h.away, h.away > 0
+		h.probing = h.probing || w.probe
+		w.given <- h
+	}
+	if q.timer != nil {
+		q.timer.Stop()
+		q.timer = nil
+	}
+	if len(q.waiting) == 0 {
+		return
+	}
+	var at time.Time
+	for _, h := range q.hosts {
+		if free := h.free(); q.open(h) && (at.IsZero() || free.Before(at)) {
+			at = free
+		}
+	}
+	if at.IsZero() {
+		return // one of those in flight frees a place
+	}
+	q.timer = time.AfterFunc(max(0, at.Sub(now)), func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.dispatch()
+	})
+}
+
+// open says whether time alone stands between a host and a request.
+func (q *queue) open(h *host) bool {
+	return h.flying < q.opts.InFlight && !(h.away > 0 && h.probing)
+}
+
+// free is when a host may be asked, as far as time is concerned.
+func (h *host) free() time.Time {
+	at := h.next
+	for _, t := range []time.Time{h.busy, h.until} {
+		if t.After(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// pick is the best host that may be asked now; nil: none.
+func (q *queue) pick(now time.Time, avoid *host) *host {
+	var best *host
+	for _, h := range q.hosts {
+		if q.open(h) && !h.free().After(now) && (best == nil || better(h, best, avoid)) {
+			best = h
+		}
+	}
+	return best
+}
+
+func better(a, b, avoid *host) bool {
+	switch {
+	case (a == avoid) != (b == avoid):
+		return b == avoid
+	case a.flying != b.flying:
+		return a.flying < b.flying
+	}
+	return a.sent < b.sent
+}
+
+// leave gives a place back and notes what came of it. aside says that the host is set
+// aside; elsewhere, that another one may be asked at once.
+func (q *queue) leave(h *host, w *wait, fault *Error, dropped bool) (aside, elsewhere bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.back(h, w)
+	if !dropped {
+		q.note(h, w, fault)
+	}
+	q.dispatch()
+	now := time.Now()
+	for _, other := range q.hosts {
+		elsewhere = elsewhere || other != h && q.open(other) && other.away == 0 && !other.free().After(now)
+	}
+	return h.away > 0, elsewhere
+}
+
+func (q *queue) back(h *host, w *wait) {
+	h.flying--
+	if w.probe {
+		h.probing = false
+	}
+}
+
+func (q *queue) note(h *host, w *wait, fault *Error) {
+	now := time.Now()
+	switch {
+	case fault != nil && (fault.Class == ClassAway || fault.Class == ClassTimeout):
+		// Where it has served another request since this one was sent, it is there. And
+		// what was in flight when it went away tells it once.
+		if h.served == w.served && h.away == w.away {
+			q.aside(h, now, fault)
+		}
+		return
+	case fault != nil && fault.Class == ClassFaulty:
+		if h.faulty++; h.faulty >= faultsAside && h.away == w.away && q.others(h) {
+			q.aside(h, now, fault)
+			return
+		}
+	case fault != nil && fault.Class == ClassBusy:
+		if fault.after > 0 && now.Add(fault.after).After(h.busy) {
+			h.busy = now.Add(fault.after)
+		}
+		h.faulty = 0
+	default:
+		h.faulty = 0
+	}
+	if h.away > 0 && h.faulty > 0 && !q.allAway.Equal(time.Time{}) {
+		h.faulty = 0
+	}
+	if h.away > 0 {
+		q.log.Info("the endpoint serves again", "endpoint", h.endpoint.Name())
+	}
+	h.served++
+	h.away, h.until, q.allAway = 0, time.Time{}, time.Time{}
+}
+
+// others says whether another host serves.
+func (q *queue) others(h *host) bool {
+	return slices.ContainsFunc(q.hosts, func(o *host) bool { return o != h && o.away == 0 })
+}
+
+func (q *queue) aside(h *host, now time.Time, fault *Error) {
+	h.away++
+	pause := max(spread(q.opts.Backoff, h.away-1), fault.after)
+	h.until = now.Add(pause)
+	if q.allAway.IsZero() && !q.others(h) {
+		q.allAway = now
+	}
+	if h.away == 1 {
+		q.log.Warn("the endpoint is set aside", "endpoint", h.endpoint.Name(), "class", fault.Class, "status", fault.Status, "for", pause)
+	}
+}
+
+// spread is the pause before a try, from 0: it doubles from first to sixty times that,
+// and varies by half around it.
+func spread(first time.Duration, try int) time.Duration {
+	d := first << min(max(try, 0), 6)
+	return max(first, min(d/2+rand.N(d), 60*first))
+}
