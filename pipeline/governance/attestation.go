@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/medgym-data/medgym-data/pipeline/strict"
 )
 
 // Attestation is a user's statement, in a file of its own, about an endpoint that is
@@ -29,58 +31,58 @@ func ReadAttestation(file string, now time.Time) (*Attestation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locate %s: %w", file, err)
 	}
-	d, root, err := readDocument(file)
+	d, root, err := strict.Read(file)
 	if err != nil {
 		return nil, err
 	}
-	fields, err := d.fields(root, "an attestation", slices.Concat(attestationKeys, []string{"expires", "note"})...)
+	fields, err := d.Fields(root, "an attestation", slices.Concat(attestationKeys, []string{"expires", "note"})...)
 	if err != nil {
 		return nil, err
 	}
 	a := &Attestation{File: file}
 	for _, key := range attestationKeys {
 		if fields[key] == nil {
-			return nil, d.fault(root, "add it", "the attestation has no %s", key)
+			return nil, d.Fault(root, "add it", "the attestation has no %s", key)
 		}
 	}
-	endpoint, err := d.text(fields["endpoint"], "endpoint")
+	endpoint, err := d.Text(fields["endpoint"], "endpoint")
 	if err != nil {
 		return nil, err
 	}
 	if a.Endpoint, err = ParseEndpoint(endpoint); err != nil {
-		return nil, d.fault(fields["endpoint"], "", "endpoint cannot be used: %v", err)
+		return nil, d.Fault(fields["endpoint"], "", "endpoint cannot be used: %v", err)
 	}
 	if a.Endpoint.URL.Scheme != "https" {
-		return nil, d.fault(fields["endpoint"], "use https", "endpoint is not encrypted, and its data would pass through the open network")
+		return nil, d.Fault(fields["endpoint"], "use https", "endpoint is not encrypted, and its data would pass through the open network")
 	}
 	for _, key := range attestationKeys[1:4] {
-		ok, err := d.flag(fields[key], key)
+		ok, err := d.Flag(fields[key], key)
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return nil, d.fault(fields[key], "use another endpoint", "%s is false: the endpoint may not have these data", key)
+			return nil, d.Fault(fields[key], "use another endpoint", "%s is false: the endpoint may not have these data", key)
 		}
 	}
-	if a.VerifiedBy, err = d.text(fields["verified_by"], "verified_by"); err != nil {
+	if a.VerifiedBy, err = d.Text(fields["verified_by"], "verified_by"); err != nil {
 		return nil, err
 	}
-	if a.Date, err = d.date(fields["date"], "date"); err != nil {
+	if a.Date, err = d.Date(fields["date"], "date"); err != nil {
 		return nil, err
 	}
 	if a.Date > today(now) {
-		return nil, d.fault(fields["date"], "", "date is %s, in the future", a.Date)
+		return nil, d.Fault(fields["date"], "", "date is %s, in the future", a.Date)
 	}
 	if n := fields["expires"]; n != nil {
-		if a.Expires, err = d.date(n, "expires"); err != nil {
+		if a.Expires, err = d.Date(n, "expires"); err != nil {
 			return nil, err
 		}
 		if a.Expires < today(now) {
-			return nil, d.fault(n, "verify the endpoint again", "the attestation expired on %s", a.Expires)
+			return nil, d.Fault(n, "verify the endpoint again", "the attestation expired on %s", a.Expires)
 		}
 	}
 	if n := fields["note"]; n != nil {
-		if a.Note, err = d.text(n, "note"); err != nil {
+		if a.Note, err = d.Text(n, "note"); err != nil {
 			return nil, err
 		}
 	}

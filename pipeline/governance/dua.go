@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/pipeline/strict"
 )
 
 // File is the name under which records are looked for.
@@ -98,22 +99,25 @@ func ReadRecords(file string, needs []Need, sources []string, now time.Time) (Re
 	if err != nil {
 		return Records{}, fmt.Errorf("locate %s: %w", file, err)
 	}
-	d, root, err := readDocument(file)
+	d, root, err := strict.Read(file)
 	if err != nil {
 		return Records{}, err
 	}
-	return d.records(root, needs, sources, now)
+	return document{d}.records(root, needs, sources, now)
 }
 
+// document reads records of agreements.
+type document struct{ strict.Document }
+
 func (d document) records(root *yaml.Node, needs []Need, sources []string, now time.Time) (Records, error) {
-	out := Records{File: d.file}
-	top, err := d.fields(root, "the file", "records")
+	out := Records{File: d.File}
+	top, err := d.Fields(root, "the file", "records")
 	if err != nil {
 		return out, err
 	}
 	list := top["records"]
 	if list == nil || list.Kind != yaml.SequenceNode {
-		return out, d.fault(root, "medgym-data sources --dua-template prints one to fill in", "there is no list records")
+		return out, d.Fault(root, "medgym-data sources --dua-template prints one to fill in", "there is no list records")
 	}
 	for _, n := range list.Content {
 		record, err := d.record(n, needs, sources, now)
@@ -122,7 +126,7 @@ func (d document) records(root *yaml.Node, needs []Need, sources []string, now t
 		}
 		for _, source := range record.Sources {
 			if before := out.find(source); before != nil {
-				return out, d.fault(n, "keep one", "source %s has a record already, at line %d", source, before.Line)
+				return out, d.Fault(n, "keep one", "source %s has a record already, at line %d", source, before.Line)
 			}
 		}
 		out.List = append(out.List, record)
@@ -138,8 +142,8 @@ var (
 )
 
 func (d document) record(n *yaml.Node, needs []Need, sources []string, now time.Time) (Record, error) {
-	r := Record{File: d.file, Line: int64(n.Line)}
-	fields, err := d.fields(n, "a record", recordKeys...)
+	r := Record{File: d.File, Line: int64(n.Line)}
+	fields, err := d.Fields(n, "a record", recordKeys...)
 	if err != nil {
 		return r, err
 	}
@@ -156,20 +160,20 @@ func (d document) record(n *yaml.Node, needs []Need, sources []string, now time.
 		required = syntheticKeys
 		for key := range fields {
 			if !slices.Contains(syntheticKeys, key) {
-				return r, d.fault(fields[key], "leave it out, or name the agreement", "a record without an agreement has no %s", key)
+				return r, d.Fault(fields[key], "leave it out, or name the agreement", "a record without an agreement has no %s", key)
 			}
 		}
 	}
 	for _, key := range required {
 		if fields[key] == nil {
-			return r, d.fault(n, "add it", "the record has no %s", key)
+			return r, d.Fault(n, "add it", "the record has no %s", key)
 		}
 	}
 	if r.Signed > today(now) {
-		return r, d.fault(fields["signed"], "", "signed is %s, in the future", r.Signed)
+		return r, d.Fault(fields["signed"], "", "signed is %s, in the future", r.Signed)
 	}
 	if r.Expires != "" && r.Expires < r.Signed {
-		return r, d.fault(fields["expires"], "", "expires is %s, before it was signed", r.Expires)
+		return r, d.Fault(fields["expires"], "", "expires is %s, before it was signed", r.Expires)
 	}
 	return r, d.fits(r, fields, needs, sources)
 }
@@ -178,26 +182,26 @@ func (d document) record(n *yaml.Node, needs []Need, sources []string, now time.
 func (d document) field(r *Record, key string, n *yaml.Node) (err error) {
 	switch key {
 	case "sources":
-		r.Sources, err = d.texts(n, key)
+		r.Sources, err = d.Texts(n, key)
 	case "agreement":
-		r.Agreement, err = d.text(n, key)
+		r.Agreement, err = d.Text(n, key)
 	case "version":
-		r.Version, err = d.text(n, key)
+		r.Version, err = d.Text(n, key)
 	case "holder":
-		r.Holder, err = d.text(n, key)
+		r.Holder, err = d.Text(n, key)
 	case "signed":
-		r.Signed, err = d.date(n, key)
+		r.Signed, err = d.Date(n, key)
 	case "expires":
-		r.Expires, err = d.date(n, key)
+		r.Expires, err = d.Date(n, key)
 	case "training":
-		r.Training, err = d.text(n, key)
+		r.Training, err = d.Text(n, key)
 	case "note":
-		r.Note, err = d.text(n, key)
+		r.Note, err = d.Text(n, key)
 	case "location":
-		r.Locations, err = d.texts(n, key)
+		r.Locations, err = d.Texts(n, key)
 		for i, dir := range r.Locations {
 			if !filepath.IsAbs(dir) { // relative to the file, so that both can move
-				r.Locations[i] = filepath.Join(filepath.Dir(d.file), dir)
+				r.Locations[i] = filepath.Join(filepath.Dir(d.File), dir)
 			}
 		}
 	}
@@ -210,15 +214,15 @@ func (d document) fits(r Record, fields map[string]*yaml.Node, needs []Need, sou
 		i := slices.IndexFunc(needs, func(n Need) bool { return n.Source == source })
 		switch {
 		case i < 0 && slices.Contains(sources, source):
-			return d.fault(fields["sources"], "leave it out", "source %s is open data and needs no record", source)
+			return d.Fault(fields["sources"], "leave it out", "source %s is open data and needs no record", source)
 		case i < 0:
-			return d.fault(fields["sources"], "", "unknown source %q; known: %s", source, strings.Join(sources, ", "))
+			return d.Fault(fields["sources"], "", "unknown source %q; known: %s", source, strings.Join(sources, ", "))
 		case r.Synthetic():
 			continue
 		}
 		need := needs[i]
 		if !strings.EqualFold(strings.Join(strings.Fields(r.Agreement), " "), need.Agreement) {
-			return d.fault(fields["agreement"], "write it so, or "+NoAgreement+" for synthetic data", "source %s needs the agreement %q", source, need.Agreement)
+			return d.Fault(fields["agreement"], "write it so, or "+NoAgreement+" for synthetic data", "source %s needs the agreement %q", source, need.Agreement)
 		}
 		at := fields["version"]
 		if at == nil {
@@ -226,9 +230,9 @@ func (d document) fits(r Record, fields map[string]*yaml.Node, needs []Need, sou
 		}
 		switch {
 		case need.Version == "" && r.Version != "":
-			return d.fault(at, "leave it out", "the agreement that source %s needs has no version", source)
+			return d.Fault(at, "leave it out", "the agreement that source %s needs has no version", source)
 		case need.Version != r.Version:
-			return d.fault(at, "", "source %s needs version %q of the agreement", source, need.Version)
+			return d.Fault(at, "", "source %s needs version %q of the agreement", source, need.Version)
 		}
 	}
 	return nil
@@ -337,3 +341,5 @@ records:
 	}
 	return b.String()
 }
+
+func today(now time.Time) string { return now.Format(time.DateOnly) }

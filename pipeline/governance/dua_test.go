@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/medgym-data/medgym-data/pipeline"
+	"github.com/medgym-data/medgym-data/pipeline/strict"
 )
 
 var (
@@ -156,7 +157,7 @@ func TestRecordFaults(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	large := filepath.Join(dir, "large.yaml")
-	if err := os.WriteFile(large, make([]byte, maxBytes+1), 0o600); err != nil {
+	if err := os.WriteFile(large, make([]byte, strict.MaxBytes+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{filepath.Join(dir, "none.yaml"): "cannot be read", dir: "is not a file", large: "is above"} {
@@ -227,8 +228,8 @@ func FuzzReadRecords(f *testing.F) {
 	f.Add("records:\n  - sources: icu\n    agreement: none\n    note: made up\n")
 	f.Add("records: [{}]\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		d := document{file: "dua.yaml"}
-		root, err := d.parse([]byte(text))
+		d := document{strict.Document{File: "dua.yaml"}}
+		root, err := d.Parse([]byte(text))
 		if err != nil {
 			return
 		}

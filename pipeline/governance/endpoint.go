@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -55,8 +56,13 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
+// apiVersion is the one query that is no key and says nothing: Azure's deployments
+// are asked by it.
+var apiVersion = regexp.MustCompile(`^api-version=[0-9A-Za-z.-]+$`)
+
 // ParseEndpoint reads an endpoint as a user names it: http://host:port/v1,
-// https://…, or unix:/path/to/socket.
+// https://…, or unix:/path/to/socket. A query is taken from Azure's addresses alone:
+// https://name.openai.azure.com/openai/deployments/model?api-version=….
 func ParseEndpoint(text string) (Endpoint, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		path = strings.TrimPrefix(path, "//")
@@ -75,7 +81,7 @@ func ParseEndpoint(text string) (Endpoint, error) {
 		return Endpoint{}, errors.New("it names no host")
 	case u.User != nil:
 		return Endpoint{}, errors.New("it holds a user or a password: keys come from the environment")
-	case u.RawQuery != "" || u.Fragment != "":
+	case u.Fragment != "" || u.RawQuery != "" && !(strings.Contains(u.Path, "/openai/") && apiVersion.MatchString(u.RawQuery)):
 		return Endpoint{}, errors.New("it has a query or a fragment")
 	}
 	u.Path = strings.TrimRight(u.Path, "/")

@@ -65,6 +65,7 @@ func TestClassify(t *testing.T) {
 		{"http://gpu.ward.example/v1", Local},
 		{"unix:/run/model.sock", Local},
 		{"unix:///run/model.sock", Local},
+		{"http://127.0.0.1/openai/deployments/m?api-version=2024-10-21", Local},
 		{"http://172.32.0.1/v1", Open},
 		{"http://100.64.0.1/v1", Open}, // a carrier's network is not ours
 		{"http://8.8.8.8/v1", Open},
@@ -94,6 +95,7 @@ func TestClassify(t *testing.T) {
 	for text, want := range map[string]string{
 		"127.0.0.1:8000": "not a URL", "ftp://127.0.0.1/": "begins with none", "http:///v1": "names no host", "": "begins with none",
 		"http://user:secret@127.0.0.1/": "holds a user", "http://127.0.0.1/?key=secret": "has a query", "unix:run.sock": "begins with /",
+		"http://127.0.0.1/v1?api-version=1": "has a query", "http://127.0.0.1/openai/deployments/m?api-version=1&key=secret": "has a query",
 		"http://absent.example/v1": "cannot be found", "http://none.example/": "cannot be found", "http://[::1/": "not a URL",
 	} {
 		if _, err := Classify(t.Context(), text, nil, resolver); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"log/slog"
+	"math/bits"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -21,15 +22,16 @@ type host struct {
 	http     *http.Client
 	newer    atomic.Bool // it takes max_completion_tokens and refuses max_tokens
 
-	flying  int
-	sent    int       // requests so far
-	served  int       // responses that say that it is there
-	faulty  int       // faults of its own in a row
-	away    int       // times in a row that it was set aside; 0: it serves
-	until   time.Time // set aside until then
-	probing bool      // by one request
-	busy    time.Time // it asked for none before
-	next    time.Time // by the rate
+	flying int
+	sent   int       // requests so far
+	served int       // responses that say that it is there
+	faulty int       // faults of its own in a row
+	away   int       // times in a row that it was set aside; 0: it serves
+	until  time.Time // set aside until then
+	probes int       // requests in flight that were sent while it was away
+	probed time.Time // since when it is probed
+	busy   time.Time // it asked for none before
+	next   time.Time // by the rate
 }
 
 // faultsAside is how many faults in a row of an endpoint that answers set it aside,
@@ -50,7 +52,8 @@ type wait struct {
 
 // queue hands out places at endpoints, first come first served: the endpoint with the
 // fewest requests in flight of those that serve. One that is away is set aside for a
-// time that doubles, then probed by one request.
+// time that doubles, then probed by one request; where that takes long, as replies do,
+// by twice as many after each Options.Backoff times four, until one is answered.
 type queue struct {
 	hosts []*host
 	opts  Options
@@ -154,7 +157,11 @@ func (q *queue) dispatch() {
 			h.next = now.Add(time.Minute / time.Duration(q.opts.PerMinute))
 		}
 		w.served, w.away, w.probe = h.served, h.away, h.away > 0
-		h.probing = h.probing || w.probe
+		if w.probe {
+			if h.probes++; h.probes == 1 {
+				h.probed = now
+			}
+		}
 		w.given <- h
 	}
 	if q.timer != nil {
@@ -166,7 +173,7 @@ func (q *queue) dispatch() {
 	}
 	var at time.Time
 	for _, h := range q.hosts {
-		if free := h.free(); q.open(h) && (at.IsZero() || free.Before(at)) {
+		if free := q.free(h); h.flying < q.opts.InFlight && (at.IsZero() || free.Before(at)) {
 			at = free
 		}
 	}
@@ -180,27 +187,33 @@ func (q *queue) dispatch() {
 	})
 }
 
-// open says whether time alone stands between a host and a request.
-func (q *queue) open(h *host) bool {
-	return h.flying < q.opts.InFlight && !(h.away > 0 && h.probing)
-}
-
 // free is when a host may be asked, as far as time is concerned.
-func (h *host) free() time.Time {
+func (q *queue) free(h *host) time.Time {
 	at := h.next
-	for _, t := range []time.Time{h.busy, h.until} {
-		if t.After(at) {
-			at = t
-		}
+	if h.busy.After(at) {
+		at = h.busy
+	}
+	if h.away == 0 {
+		return at
+	}
+	if h.until.After(at) {
+		at = h.until
+	}
+	if t := h.probed.Add(4 * q.opts.Backoff * time.Duration(bits.Len(uint(h.probes)))); h.probes > 0 && t.After(at) {
+		at = t
 	}
 	return at
+}
+
+func (q *queue) ready(h *host, now time.Time) bool {
+	return h.flying < q.opts.InFlight && !q.free(h).After(now)
 }
 
 // pick is the best host that may be asked now; nil: none.
 func (q *queue) pick(now time.Time, avoid *host) *host {
 	var best *host
 	for _, h := range q.hosts {
-		if q.open(h) && !h.free().After(now) && (best == nil || better(h, best, avoid)) {
+		if q.ready(h, now) && (best == nil || better(h, best, avoid)) {
 			best = h
 		}
 	}
@@ -229,7 +242,7 @@ func (q *queue) leave(h *host, w *wait, fault *Error, dropped bool) (aside, else
 	q.dispatch()
 	now := time.Now()
 	for _, other := range q.hosts {
-		elsewhere = elsewhere || other != h && q.open(other) && other.away == 0 && !other.free().After(now)
+		elsewhere = elsewhere || other != h && other.away == 0 && q.ready(other, now)
 	}
 	return h.away > 0, elsewhere
 }
@@ -237,41 +250,42 @@ func (q *queue) leave(h *host, w *wait, fault *Error, dropped bool) (aside, else
 func (q *queue) back(h *host, w *wait) {
 	h.flying--
 	if w.probe {
-		h.probing = false
+		h.probes--
 	}
 }
 
+// note keeps what a request says about its host.
 func (q *queue) note(h *host, w *wait, fault *Error) {
 	now := time.Now()
 	switch {
-	case fault != nil && (fault.Class == ClassAway || fault.Class == ClassTimeout):
+	case fault == nil || fault.Class != ClassAway && fault.Class != ClassTimeout && fault.Class != ClassFaulty && fault.Class != ClassBusy:
+		h.faulty = 0
+	case fault.Class == ClassBusy:
+		h.faulty = 0
+		if at := now.Add(fault.after); fault.after > 0 && at.After(h.busy) {
+			h.busy = at
+		}
+	case fault.Class == ClassFaulty:
+		if h.faulty++; h.faulty >= faultsAside && q.others(h) {
+			if h.away == w.away {
+				q.aside(h, now, fault)
+			}
+			return
+		}
+	default:
 		// Where it has served another request since this one was sent, it is there. And
 		// what was in flight when it went away tells it once.
 		if h.served == w.served && h.away == w.away {
 			q.aside(h, now, fault)
 		}
 		return
-	case fault != nil && fault.Class == ClassFaulty:
-		if h.faulty++; h.faulty >= faultsAside && h.away == w.away && q.others(h) {
-			q.aside(h, now, fault)
-			return
-		}
-	case fault != nil && fault.Class == ClassBusy:
-		if fault.after > 0 && now.Add(fault.after).After(h.busy) {
-			h.busy = now.Add(fault.after)
-		}
-		h.faulty = 0
-	default:
-		h.faulty = 0
-	}
-	if h.away > 0 && h.faulty > 0 && !q.allAway.Equal(time.Time{}) {
-		h.faulty = 0
-	}
-	if h.away > 0 {
-		q.log.Info("the endpoint serves again", "endpoint", h.endpoint.Name())
 	}
 	h.served++
-	h.away, h.until, q.allAway = 0, time.Time{}, time.Time{}
+	if h.away > 0 {
+		h.away, h.until = 0, time.Time{}
+		q.log.Info("the endpoint serves again", "endpoint", h.endpoint.Name())
+	}
+	q.allAway = time.Time{}
 }
 
 // others says whether another host serves.
@@ -283,6 +297,7 @@ func (q *queue) aside(h *host, now time.Time, fault *Error) {
 	h.away++
 	pause := max(spread(q.opts.Backoff, h.away-1), fault.after)
 	h.until = now.Add(pause)
+	h.probed = h.until
 	if q.allAway.IsZero() && !q.others(h) {
 		q.allAway = now
 	}
