@@ -34,6 +34,7 @@ const (
 	ClassContext  Class = "context"   // the prompt is too long for the server
 	ClassRefused  Class = "refused"   // 400, 422, a reply that was withheld
 	ClassTooLarge Class = "too_large" // the response is
+	ClassGarbled  Class = "garbled"   // the server cannot read the tool call that its model wrote
 	// and so would any other. They come as a pipeline.InputError.
 	ClassKey     Class = "key"     // 401, 403, an account without money
 	ClassModel   Class = "model"   // 404, 405: no such model or no such API
@@ -74,7 +75,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 var classes = map[Class]string{
 	ClassBusy: "it is busy", ClassAway: "it is away", ClassFaulty: "it is faulty", ClassTimeout: "it took too long", ClassContext: "the prompt is too long for it",
-	ClassRefused: "it refuses the request", ClassTooLarge: "its response is too large", ClassKey: "it does not take the key",
+	ClassRefused: "it refuses the request", ClassTooLarge: "its response is too large", ClassGarbled: "its model wrote no tool call that it can read", ClassKey: "it does not take the key",
 	ClassModel: "it has no such model or no such API", ClassAddress: "it cannot be asked there",
 }
 
@@ -267,6 +268,8 @@ func answered(endpoint string, status int, header http.Header, body []byte) *Err
 		(status == 0 || status == http.StatusBadRequest || status == http.StatusUnprocessableEntity || status == http.StatusInternalServerError) && tooLong.MatchString(f.message):
 		e.Class = ClassContext
 		e.uncapped = tooMuch.MatchString(f.message)
+	case status == http.StatusInternalServerError && strings.Contains(f.message, "does not match the expected"): // llama.cpp
+		e.Class = ClassGarbled
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout, status == http.StatusRequestTimeout,
 		status == http.StatusTooEarly, status >= 520 && status < 530: // the last: of a proxy whose server is away
 		e.Class = ClassAway

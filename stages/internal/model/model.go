@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/medgym-data/medgym-data/pipeline/governance"
+	"github.com/medgym-data/medgym-data/stages/internal/stopwatch"
 )
 
 // Options of a client. Zero values mean the defaults.
@@ -216,7 +217,11 @@ type TokenLogprob struct {
 // Chat asks. Its error is ctx's cause, an *Error, or for what no request can mend (a
 // key, a model, an address that is wrong) a pipeline.InputError that wraps one, or a
 // pipeline.PolicyError where the endpoint is no longer one that may be asked.
+//
+// A stopwatch of ctx is charged with the time of the request that was answered alone:
+// what waiting, and requests that failed, took is none of the asker's doing.
 func (c *Client) Chat(ctx context.Context, r Request) (Response, error) {
+	defer stopwatch.Pause(ctx)()
 	q := question{client: c, request: r}
 	if err := q.encode(); err != nil {
 		return Response{}, err
@@ -226,12 +231,15 @@ func (c *Client) Chat(ctx context.Context, r Request) (Response, error) {
 		if err != nil {
 			return Response{}, err
 		}
+		begun := time.Now()
 		res, fault := q.ask(ctx, h)
+		took := time.Since(begun)
 		pause, err := c.settle(ctx, &q, h, fault)
 		switch {
 		case err != nil:
 			return Response{}, err
 		case fault == nil:
+			stopwatch.Charge(ctx, took)
 			return res, nil
 		}
 		if err := sleep(ctx, pause); err != nil {

@@ -31,6 +31,14 @@ func Pause(ctx context.Context) (resume func()) {
 	return w.resume
 }
 
+// Charge counts d as if the watch of ctx had run for it: of a time that was paused as a
+// whole, for it was not known what would come of it.
+func Charge(ctx context.Context, d time.Duration) {
+	if w, ok := ctx.Value(key{}).(*watch); ok {
+		w.charge(d)
+	}
+}
+
 type key struct{}
 
 type watch struct {
@@ -60,6 +68,15 @@ func (w *watch) resume() {
 	}
 	w.begun = time.Now()
 	w.timer.Reset(max(0, w.left))
+}
+
+func (w *watch) charge(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left -= d; w.paused > 0 || w.ended {
+		return
+	}
+	w.timer.Reset(max(0, w.left-time.Since(w.begun)))
 }
 
 func (w *watch) stop() {

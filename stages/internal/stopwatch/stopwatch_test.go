@@ -38,6 +38,36 @@ func TestWith(t *testing.T) {
 	})
 }
 
+func TestCharge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		ctx, stop := stopwatch.With(t.Context(), 10*time.Second, errOver)
+		defer stop()
+		time.Sleep(time.Second)
+		stopwatch.Charge(ctx, 2*time.Second)
+		time.Sleep(time.Second)
+		resume := stopwatch.Pause(ctx)
+		time.Sleep(time.Minute)
+		stopwatch.Charge(ctx, 5*time.Second)
+		resume()
+		<-ctx.Done()
+		if took := time.Since(begun); took != time.Minute+3*time.Second {
+			t.Errorf("ended after %v", took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := stopwatch.With(t.Context(), time.Second, errOver)
+		defer stop()
+		resume := stopwatch.Pause(ctx)
+		stopwatch.Charge(ctx, time.Hour)
+		if ctx.Err() != nil {
+			t.Error("it ended while it was paused")
+		}
+		resume()
+		<-ctx.Done()
+	})
+}
+
 func TestStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := stopwatch.With(t.Context(), time.Second, errOver)
