@@ -40,10 +40,10 @@ const faultsAside = 5
 
 // wait is the state of one question in the queue.
 type wait struct {
-	given  chan *host // of one
-	avoid  *host      // that failed it: taken only where there is no other
-	since  time.Time  // it has been failed by servers that are away or busy; zero: it has not
-	queued time.Time
+	given chan *host // of one
+	avoid *host      // that failed it: taken only where there is no other
+	since time.Time  // it has been failed by servers that are away or busy; zero: it has not
+	begun time.Time  // when it first came
 
 	// of the host when the question was sent to it
 	served, away int
@@ -76,16 +76,19 @@ func (q *queue) enter(ctx context.Context, w *wait) (*host, error) {
 		return nil, context.Cause(ctx)
 	}
 	q.mu.Lock()
-	w.given, w.queued = make(chan *host, 1), time.Now()
+	if w.given = make(chan *host, 1); w.begun.IsZero() {
+		w.begun = time.Now()
+	}
 	q.waiting = append(q.waiting, w)
 	q.dispatch()
+	left := q.left(w)
 	q.mu.Unlock()
 	select { // most often at once
 	case h := <-w.given:
 		return h, nil
 	default:
 	}
-	timer := time.NewTimer(q.opts.Patience)
+	timer := time.NewTimer(max(0, left))
 	defer timer.Stop()
 	for {
 		select {
@@ -117,27 +120,34 @@ func (q *queue) drop(w *wait) {
 	q.dispatch()
 }
 
-// outwaited says how long a question that has waited may go on waiting. A place that
-// was just given is taken, so the wait is then short.
+// outwaited says how long a question that has waited may go on waiting. One that was
+// just given a place finds it.
 func (q *queue) outwaited(w *wait) (time.Duration, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	i := slices.Index(q.waiting, w)
-	if i < 0 || q.allAway.IsZero() {
-		return q.opts.Patience, nil
+	left := q.left(w)
+	if i < 0 || left > 0 {
+		return max(left, time.Second), nil
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	return 0, &Error{Endpoint: q.hosts[0].endpoint.Name(), Class: ClassAway, Err: errOutwaited}
+}
+
+// left is how long a question may wait from now on as things are. While one endpoint
+// serves there is no end; it is then to be looked at again.
+func (q *queue) left(w *wait) time.Duration {
+	if q.allAway.IsZero() {
+		return q.opts.Patience
 	}
 	from := q.allAway
-	if w.queued.After(from) {
-		from = w.queued
+	if w.begun.After(from) {
+		from = w.begun
 	}
 	if !w.since.IsZero() && w.since.Before(from) {
 		from = w.since
 	}
-	if left := q.opts.Patience - time.Since(from); left > 0 {
-		return left, nil
-	}
-	q.waiting = slices.Delete(q.waiting, i, i+1)
-	return 0, &Error{Endpoint: q.hosts[0].endpoint.Name(), Class: ClassAway, Err: errOutwaited}
+	return q.opts.Patience - time.Since(from)
 }
 
 // dispatch gives places to those who wait, in order, and sets the timer for the next

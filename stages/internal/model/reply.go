@@ -292,8 +292,8 @@ func calls(list, single jsontext.Value, first int) ([]Call, bool) {
 	}
 	used := map[string]bool{}
 	for i := range out {
-		if out[i].ID == "" || used[out[i].ID] {
-			out[i].ID = fmt.Sprintf("call_%d", first+i)
+		for n := first + i; out[i].ID == "" || used[out[i].ID]; n++ {
+			out[i].ID = fmt.Sprintf("call_%d", n)
 		}
 		used[out[i].ID] = true
 	}

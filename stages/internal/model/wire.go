@@ -43,7 +43,7 @@ type wireRequest struct {
 	TopLogprobs int                       `json:"top_logprobs,omitzero"`
 	TokenIDs    bool                      `json:"return_token_ids,omitzero"`
 	Stream      bool                      `json:"stream"`
-	Extra       map[string]jsontext.Value `json:",inline"`
+	Extra       map[string]jsontext.Value `json:",embed"`
 }
 
 type wireMessage struct {
