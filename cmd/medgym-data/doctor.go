@@ -35,7 +35,7 @@ func doctorCommand(registry datasets.Registry) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "say what this machine can do, what is missing, and the command that mends it",
-		Flags: append(endpointFlags(false),
+		Flags: append(endpointFlags(),
 			backendFlag(),
 			&cli.BoolFlag{Name: "install", Usage: "install the Python environment of the sandbox"},
 			&cli.PathFlag{Name: "dua", Usage: "say what the records of this dua.yaml permit, instead"},

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -34,16 +33,11 @@ func asUsage(err error) error {
 	return usageError{err}
 }
 
-// endpointFlags name a model endpoint and what was attested about it. They are read
-// from the environment too where they are not what the command is about.
-func endpointFlags(environment bool) []cli.Flag {
-	var endpoint, attestation []string
-	if environment {
-		endpoint, attestation = []string{"MEDGYM_ENDPOINT"}, []string{"MEDGYM_ATTESTATION"}
-	}
+// endpointFlags name a model endpoint and what was attested about it.
+func endpointFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "endpoint", EnvVars: endpoint, Usage: "model API, as http://127.0.0.1:8000/v1 or unix:/run/model.sock; rows that are not open go to a local one only"},
-		&cli.PathFlag{Name: "attestation", EnvVars: attestation, Usage: "YAML file that states what was verified about an endpoint that is not local, see docs/governance.md"},
+		&cli.StringFlag{Name: "endpoint", Usage: "model API, as http://127.0.0.1:8000/v1 or unix:/run/model.sock; rows that are not open go to a local one only"},
+		&cli.PathFlag{Name: "attestation", Usage: "YAML file that states what was verified about an endpoint that is not local, see docs/governance.md"},
 	}
 }
 
@@ -65,49 +59,22 @@ func endpointOf(c *cli.Context) (governance.Endpoint, error) {
 	return governance.Classify(c.Context, c.String("endpoint"), attested, nil)
 }
 
-// chatFlags are the flags of the policy openai, beside endpointFlags.
-func chatFlags() []cli.Flag {
-	return append(endpointFlags(true),
-		&cli.StringFlag{Name: "model", EnvVars: []string{"MEDGYM_MODEL"}, Usage: "openai: name of the model; a key is read from $" + rollout.KeyVariable},
-		&cli.Float64Flag{Name: "temperature", DefaultText: "the endpoint's", Usage: "openai: of the sampling"},
-		&cli.Float64Flag{Name: "top-p", DefaultText: "the endpoint's", Usage: "openai: of the sampling"},
-		&cli.IntFlag{Name: "reply-tokens", Value: 8_192, Usage: "openai: most tokens of a reply"},
-		&cli.DurationFlag{Name: "request-timeout", Value: 10 * time.Minute, Usage: "openai: time of one request"},
-	)
-}
-
-// chatPolicies makes the policy openai of the flags.
-func chatPolicies(c *cli.Context) (rollout.Policies, governance.Endpoint, error) {
-	endpoint, err := endpointOf(c)
-	if err != nil {
-		return nil, endpoint, err
-	}
-	if err := need(c, "model"); err != nil {
-		return nil, endpoint, err
-	}
-	opts := rollout.ChatOptions{Endpoint: endpoint, Model: c.String("model"), Key: os.Getenv(rollout.KeyVariable),
-		MaxTokens: c.Int("reply-tokens"), Timeout: c.Duration("request-timeout")}
-	for flag, value := range map[string]**float64{"temperature": &opts.Temperature, "top-p": &opts.TopP} {
-		if c.IsSet(flag) {
-			set := c.Float64(flag)
-			*value = &set
-		}
-	}
-	policies, err := rollout.Chat(opts)
-	return policies, endpoint, err
-}
-
-// permitEndpoint refuses an endpoint that must not have the closed rows of a run,
+// permitEndpoints refuses an endpoint that must not have the closed rows of a run,
 // before anything else is said about the run. The stage asks again, task by task.
-func permitEndpoint(run *pipeline.Run, endpoint *governance.Endpoint, chosen []string) error {
-	if endpoint == nil {
+func permitEndpoints(run *pipeline.Run, endpoints []governance.Endpoint, chosen []string) error {
+	if len(endpoints) == 0 {
 		return nil
 	}
 	closed, err := closedSources(run, chosen)
 	if err != nil {
 		return err
 	}
-	return endpoint.Check(closed)
+	for _, e := range endpoints {
+		if err := e.Check(closed); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // permitPackages refuses an index of packages that programs over the closed rows of a

@@ -63,7 +63,7 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, run.Close()) }()
-			if err := permitEndpoint(run, access.Endpoint, opts.Sources); err != nil {
+			if err := permitEndpoints(run, access.Endpoints, opts.Sources); err != nil {
 				return err
 			}
 			if err := permitPackages(run, opts); err != nil {
@@ -91,7 +91,7 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 	opts := rollout.Options{
 		Registry: registry, Sources: c.StringSlice("source"), Splits: c.StringSlice("split"), MaxTasks: c.Int("max-tasks"),
 		K: c.Int("attempts"), Seed: c.Uint64("seed"), Feedback: c.String("feedback"),
-		Limits:      rollout.Limits{Turns: c.Int("turns"), Execution: c.Duration("timeout"), Observation: c.Int("observation-chars")},
+		Limits:      rollout.Limits{Turns: c.Int("turns"), ReplyTokens: c.Int("reply-tokens"), Execution: c.Duration("timeout"), Observation: c.Int("observation-chars")},
 		Concurrency: c.Int("concurrency"), Drain: c.Duration("drain"),
 		Sandbox: func(context.Context) (sandbox.Sandbox, error) { return openSandbox(c) },
 	}
@@ -99,11 +99,11 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 	case "reference":
 		opts.Policies = rollout.Reference(registry, opts.Feedback)
 	case "openai":
-		policies, endpoint, err := chatPolicies(c)
+		policies, endpoints, err := chatPolicies(c)
 		if err != nil {
 			return opts, err
 		}
-		opts.Policies, access.Endpoint = policies, &endpoint
+		opts.Policies, access.Endpoints = policies, endpoints
 	default:
 		return opts, fmt.Errorf("--policy %q is not known; known: reference, openai", name)
 	}

@@ -94,9 +94,9 @@ type Log struct {
 	// Ingest is the stage that notes the records in use in its summary, under Key, as
 	// a list of InUse. It brings its own as pipeline.Stage.Reads.
 	Ingest, Key string
-	// Endpoint that rows are sent to; nil for none.
-	Endpoint *Endpoint
-	Now      func() time.Time // nil: time.Now
+	// Endpoints that rows are sent to: each has an entry of its own.
+	Endpoints []Endpoint
+	Now       func() time.Time // nil: time.Now
 }
 
 // Reading is a pipeline.Options.Reading: it notes the sources of a stage that are
@@ -120,19 +120,25 @@ func (l Log) Reading(_ context.Context, run *pipeline.Run, st pipeline.Stage) er
 	}
 	entry := Access{At: now().UTC().Truncate(time.Millisecond), User: userName(), UID: os.Getuid(), Host: hostName(), PID: os.Getpid(),
 		Program: l.Program, Command: l.Command, Stage: st.Name}
-	if st.Sends && l.Endpoint != nil {
-		entry.Endpoint, entry.EndpointClass = l.Endpoint.Name(), string(l.Endpoint.Class)
-		if a := l.Endpoint.Attestation; a != nil {
-			entry.Attestation = fmt.Sprintf("%s, verified by %s on %s", a.File, a.VerifiedBy, a.Date)
-		}
-	}
 	for _, u := range used {
 		if err := u.Current(now()); err != nil {
 			return err
 		}
 		entry.Sources = append(entry.Sources, Read{u.Source, u.Tier, u.Agreement, u.Record})
 	}
-	return Append(run.Path(AccessFile), entry)
+	if !st.Sends || len(l.Endpoints) == 0 {
+		return Append(run.Path(AccessFile), entry)
+	}
+	for _, e := range l.Endpoints {
+		entry.Endpoint, entry.EndpointClass, entry.Attestation = e.Name(), string(e.Class), ""
+		if a := e.Attestation; a != nil {
+			entry.Attestation = fmt.Sprintf("%s, verified by %s on %s", a.File, a.VerifiedBy, a.Date)
+		}
+		if err := Append(run.Path(AccessFile), entry); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // userName is who runs the program, as the system knows it.

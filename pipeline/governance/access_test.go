@@ -124,7 +124,10 @@ func TestReading(t *testing.T) {
 		{Source: "campus", Tier: "separate", Agreement: "Campus Agreement", Expires: "2026-12-31", Record: "dua.yaml:9"},
 	}
 	log := Log{Program: "1.2", Command: "prepare", Ingest: "ingest", Key: "records", Now: func() time.Time { return noon },
-		Endpoint: &Endpoint{URL: &url.URL{Scheme: "https", Host: "m.example", Path: "/v1"}, Class: Attested, Attestation: &Attestation{File: "a.yaml", VerifiedBy: "Jane Doe", Date: "2026-06-01"}}}
+		Endpoints: []Endpoint{
+			{URL: &url.URL{Scheme: "https", Host: "m.example", Path: "/v1"}, Class: Attested, Attestation: &Attestation{File: "a.yaml", VerifiedBy: "Jane Doe", Date: "2026-06-01"}},
+			{URL: &url.URL{Scheme: "http", Host: "10.0.0.1", Path: "/v1"}, Class: Local},
+		}}
 	stage := func(name string, change func(*pipeline.Stage)) error {
 		run, err := pipeline.Open(t.Context(), dir, pipeline.Options{Reading: log.Reading})
 		if err != nil {
@@ -154,13 +157,13 @@ func TestReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := entries(t, filepath.Join(dir, AccessFile))
-	if len(got) != 2 || len(got[0].Sources) != 2 || len(got[1].Sources) != 1 {
+	if len(got) != 3 || len(got[0].Sources) != 2 || len(got[1].Sources) != 1 || len(got[2].Sources) != 1 {
 		t.Fatalf("%+v", got)
 	}
 	want := Read{"icu", "credentialed", "Health Data Use Agreement 1.5.0", "dua.yaml:3"}
 	if got[0].Command != "prepare" || got[0].Stage != "ingest" || got[0].Endpoint != "" || got[0].Sources[0] != want || !got[0].At.Equal(noon) || got[0].User == "" ||
 		got[1].Command != "rollout" || got[1].EndpointClass != "attested" || got[1].Endpoint != "https://m.example/v1" ||
-		got[1].Attestation != "a.yaml, verified by Jane Doe on 2026-06-01" {
+		got[1].Attestation != "a.yaml, verified by Jane Doe on 2026-06-01" || got[2].Endpoint != "http://10.0.0.1/v1" || got[2].EndpointClass != "local" || got[2].Attestation != "" {
 		t.Errorf("%+v", got)
 	}
 	// A record that has expired since permits nothing more.

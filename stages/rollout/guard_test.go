@@ -21,6 +21,7 @@ import (
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 	"github.com/medgym-data/medgym-data/stages/rollout"
+	"github.com/medgym-data/medgym-data/stages/rollout/chat"
 	"github.com/medgym-data/medgym-data/stages/rollout/wheels"
 )
 
@@ -34,6 +35,15 @@ func (a *table) LookupNetIP(context.Context, string, string) ([]netip.Addr, erro
 	return []netip.Addr{netip.MustParseAddr(a.answers[min(int(a.asked.Add(1))-1, len(a.answers)-1)])}, nil
 }
 
+// asking is the policy of a model at one endpoint.
+func asking(endpoint governance.Endpoint, name string, resolver governance.Resolver) (rollout.Policies, error) {
+	client, err := chat.NewClient(chat.ClientOptions{Endpoints: []governance.Endpoint{endpoint}, Model: name, Resolver: resolver})
+	if err != nil {
+		return nil, err
+	}
+	return chat.New(chat.Options{Client: client, Seeds: true})
+}
+
 // Rows that are not open go to no public endpoint: the whole is refused before
 // anything is sent or a sandbox is opened. Open rows do go there.
 func TestGuard(t *testing.T) {
@@ -42,7 +52,7 @@ func TestGuard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policies, err := rollout.Chat(rollout.ChatOptions{Endpoint: public, Model: "big"})
+	policies, err := asking(public, "big", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +137,7 @@ func TestGuardAtTheConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policies, err := rollout.Chat(rollout.ChatOptions{Endpoint: endpoint, Model: "big", Resolver: resolver})
+	policies, err := asking(endpoint, "big", resolver)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +176,7 @@ func TestChatRollout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policies, err := rollout.Chat(rollout.ChatOptions{Endpoint: endpoint, Model: "tiny"})
+	policies, err := asking(endpoint, "tiny", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

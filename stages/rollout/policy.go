@@ -69,6 +69,10 @@ type Varying interface {
 	AboutAttempt(task schemas.Task, attempt int) schemas.Policy
 }
 
+// Configured is for Policies that more shapes than About tells. Settings is a text
+// that is another where an attempt could come out otherwise.
+type Configured interface{ Settings() string }
+
 // Sender is for Policies that send rows to an endpoint outside this process.
 type Sender interface {
 	// Permit refuses (pipeline.PolicyError) where rows of sources that are not open

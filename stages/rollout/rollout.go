@@ -143,6 +143,7 @@ func (l Limits) defaults() Limits {
 // Config is what decides the rows; it is shown in the manifest.
 type Config struct {
 	Policy   schemas.Policy `json:"policy"`
+	Settings string         `json:"settings,omitempty"` // of the policy, beside those
 	K        int            `json:"k"`
 	Seed     uint64         `json:"seed"`
 	Feedback string         `json:"feedback"`
@@ -184,6 +185,9 @@ func Stage(opts Options) (pipeline.Stage, error) {
 	config := Config{
 		Policy: opts.Policies.About(), K: opts.K, Seed: opts.Seed, Feedback: opts.Feedback, Limits: opts.Limits,
 		Sources: sorted(opts.Sources), Splits: sorted(opts.Splits), MaxTasks: opts.MaxTasks, Part: part.Name(), Schema: schemas.Version,
+	}
+	if configured, ok := opts.Policies.(Configured); ok {
+		config.Settings = configured.Settings()
 	}
 	if opts.Packages != nil {
 		config.Packages = opts.Packages.About()

@@ -86,7 +86,7 @@ func (e *Error) final() error {
 	case errors.As(e.Err, &refused):
 		return refused
 	case e.Class == ClassKey:
-		return &pipeline.InputError{What: "the key is not accepted", Err: e, Do: "give one that is, and see that its account may use the model"}
+		return &pipeline.InputError{What: "the key is not accepted", Err: e, Do: "set " + KeyVariable + " or --key-file to one that is, and see that its account may use the model"}
 	case e.Class == ClassModel:
 		return &pipeline.InputError{What: "there is no such model or no such API", Err: e, Do: "check --endpoint, which often ends in /v1, and --model"}
 	case e.Class == ClassAddress:

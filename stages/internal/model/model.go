@@ -33,8 +33,7 @@ type Options struct {
 	// 502 to 504) or busy (429) before it fails: 10 min.
 	Patience time.Duration
 	// Retries is how often a request is sent again for other faults that may pass.
-	// Waiting for a server that is away or busy does not count. 0: 4; negative: nothing
-	// is sent again at all.
+	// Waiting for a server that is away or busy does not count. 0: 4; negative: none.
 	Retries int
 	// Backoff is the first pause before a request is sent again: half a second. It
 	// doubles up to sixty times that.
@@ -127,6 +126,9 @@ func (c *Client) Permit(sources []string) error {
 	return nil
 }
 
+// KeyVariable is the environment variable that commands read the key from.
+const KeyVariable = "MEDGYM_API_KEY"
+
 // Class is the least trusted one of all endpoints.
 func (c *Client) Class() governance.Class {
 	class := governance.Local
@@ -188,6 +190,7 @@ type Response struct {
 	Choices []Choice
 	Usage   Usage // of all choices together; zero where the server counted nothing
 	Model   string
+	Took    time.Duration // of the request that was answered, without waiting and what failed
 }
 
 // Usage is what the server counted. Cost, in US dollars, is nil where no price is
@@ -240,6 +243,7 @@ func (c *Client) Chat(ctx context.Context, r Request) (Response, error) {
 			return Response{}, err
 		case fault == nil:
 			stopwatch.Charge(ctx, took)
+			res.Took = took
 			return res, nil
 		}
 		if err := sleep(ctx, pause); err != nil {
@@ -270,7 +274,7 @@ func (c *Client) settle(ctx context.Context, q *question, h *host, fault *Error)
 			q.wait.since = now
 		}
 		q.passing++
-		if c.opts.Retries < 0 || now.Sub(q.wait.since) >= c.opts.Patience {
+		if now.Sub(q.wait.since) >= c.opts.Patience {
 			return 0, fault.final()
 		}
 		c.log.Debug("asking again", "endpoint", fault.Endpoint, "class", fault.Class, "status", fault.Status)

@@ -346,6 +346,7 @@ func logprobs(c *Choice, v jsontext.Value) {
 	type entry struct {
 		Token   jsontext.Value `json:"token"`
 		Logprob *float64       `json:"logprob"`
+		ID      jsontext.Value `json:"id"` // llama.cpp
 	}
 	var w struct {
 		Content []struct {
@@ -364,7 +365,12 @@ func logprobs(c *Choice, v jsontext.Value) {
 			return
 		}
 		probs[i] = *t.Logprob
-		if id, ok := namedID(plain(t.Token)); ok {
+		var id int32
+		named, ok := namedID(plain(t.Token))
+		switch {
+		case ok:
+			ids = append(ids, named)
+		case t.ID.Kind() == '0' && json.Unmarshal(t.ID, &id) == nil:
 			ids = append(ids, id)
 		}
 		for _, alternative := range t.Top {
