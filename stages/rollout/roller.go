@@ -7,6 +7,7 @@ import (
 	encjson "encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -144,6 +145,9 @@ func (r *roller) sample(ctx context.Context, tasks string, done map[string]bool)
 		return fmt.Errorf("open sandbox: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.box.Close()) }()
+	if c, ok := r.opts.Policies.(io.Closer); ok {
+		defer func() { err = errors.Join(err, c.Close()) }()
+	}
 	if env, err := pyenv.Find(ctx); err == nil { // a sandbox may have another
 		r.places = environmentPlaces(env)
 	}
@@ -348,6 +352,14 @@ func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
 	}
 	if err != nil {
 		return *row, &infraError{"policy", err}
+	}
+	if c, ok := policy.(io.Closer); ok {
+		defer func() {
+			// What the attempt came to stands, whatever becomes of its policy.
+			if err := c.Close(); err != nil {
+				r.w.Log.Warn("policy not closed", "trajectory", row.TrajectoryID, "error", err)
+			}
+		}()
 	}
 	a := &agent{
 		task: u.task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback, installs: r.opts.Packages != nil, places: r.places,
