@@ -20,6 +20,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/medgym-data/medgym-data/datasets/datasettest"
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/sandbox/namespace"
 	"github.com/medgym-data/medgym-data/sandbox/python"
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	root := datasettest.ModuleRoot(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -47,6 +49,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv(python.FolderVariable, cache)
 			env.Setenv("MEDGYM_CONCURRENCY", "1") // scripts run beside each other
 			env.Setenv("CACHE", cache)
+			env.Setenv("ROOT", root)
 			return nil
 		},
 		Condition: condition,
@@ -64,6 +67,9 @@ func condition(name string) (bool, error) {
 	switch name {
 	case "tmpfs":
 		ok = exec.Command("unshare", "-Urm", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", os.TempDir()).Run() == nil
+	case "python3":
+		_, err := exec.LookPath("python3")
+		ok = err == nil
 	case "sandbox":
 		ok = exec.Command("medgym-data", "doctor").Run() == nil
 	default:

@@ -37,7 +37,7 @@ type Access struct {
 	Endpoint      string `json:"endpoint,omitempty"`
 	EndpointClass string `json:"endpoint_class,omitempty"`
 	// Attestation is the file that an attested endpoint rests on, with who verified
-	// what it says, and when.
+	// what it says, and when; for a program, what the user has stated about it.
 	Attestation string `json:"attestation,omitempty"`
 }
 
@@ -133,6 +133,9 @@ func (l Log) Reading(_ context.Context, run *pipeline.Run, st pipeline.Stage) er
 		entry.Endpoint, entry.EndpointClass, entry.Attestation = e.Name(), string(e.Class), ""
 		if a := e.Attestation; a != nil {
 			entry.Attestation = fmt.Sprintf("%s, verified by %s on %s", a.File, a.VerifiedBy, a.Date)
+		}
+		if e.Program != "" && e.Class == Local {
+			entry.Attestation = "stated with --exec-local: the program sends rows to no third party"
 		}
 		if err := Append(run.Path(AccessFile), entry); err != nil {
 			return err

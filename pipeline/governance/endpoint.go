@@ -38,6 +38,17 @@ type Endpoint struct {
 	Class       Class
 	Addresses   []netip.Addr // that the name stood for when it was classified
 	Attestation *Attestation // of an attested endpoint
+	Program     string       // the name of a program that is given rows itself, and is no server: all else but Class is empty
+}
+
+// Program is a program on this machine that is given rows. What it does with them
+// nobody sees: it is local where the user states that it sends them to no third party.
+func Program(name string, stated bool) Endpoint {
+	e := Endpoint{Program: name, Class: Open}
+	if stated {
+		e.Class = Local
+	}
+	return e
 }
 
 // Serves says whether rows that are not open may be sent there.
@@ -45,6 +56,9 @@ func (e Endpoint) Serves() bool { return e.Class == Local || e.Class == Attested
 
 // Name is the endpoint for messages and logs: without credentials or query.
 func (e Endpoint) Name() string {
+	if e.Program != "" {
+		return "exec:" + e.Program
+	}
 	if e.Socket != "" {
 		return "unix:" + e.Socket
 	}
@@ -152,6 +166,11 @@ func Private(a netip.Addr) bool {
 func (e Endpoint) Check(sources []string) error {
 	if len(sources) == 0 || e.Serves() {
 		return nil
+	}
+	if e.Program != "" {
+		return pipeline.Refused(
+			fmt.Sprintf("what the program %s does with rows cannot be seen, and rows of %s must not leave to third parties", e.Program, strings.Join(sources, ", ")),
+			"state with --exec-local that it sends rows to no third party, or choose open sources with --source")
 	}
 	return pipeline.Refused(
 		fmt.Sprintf("%s is an open endpoint (%s is not in a private network), and rows of %s must not leave to third parties", e.Name(), e.away(), strings.Join(sources, ", ")),
