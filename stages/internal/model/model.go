@@ -278,8 +278,8 @@ func (c *Client) settle(ctx context.Context, q *question, h *host, fault *Error)
 			return 0, fault.final()
 		}
 		c.log.Debug("asking again", "endpoint", fault.Endpoint, "class", fault.Class, "status", fault.Status)
-		if aside || elsewhere {
-			return 0, nil // the queue lets it wait, or another endpoint serves
+		if aside || elsewhere && q.passing < len(c.opts.Endpoints) {
+			return 0, nil // the queue lets it wait, or another endpoint may serve
 		}
 		return max(c.backoff(q.passing-1), fault.after), nil
 	case ClassFaulty, ClassTimeout:

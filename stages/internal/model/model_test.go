@@ -11,11 +11,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -23,6 +25,7 @@ import (
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/pipeline/governance"
 	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/stopwatch"
 )
 
 // server is a scripted one: the n-th request gets the n-th answer, the last one from
@@ -563,4 +566,75 @@ func TestGuard(t *testing.T) {
 	if _, err := c.Chat(t.Context(), question1); !errors.As(err, &refused) {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "model.sock")
+	c := client(t, func(o *Options) { o.Patience = time.Nanosecond }, "unix:"+path)
+	if _, err := c.Chat(t.Context(), question1); !is(err, ClassAway) {
+		t.Errorf("without a server: %v", err)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, answers: []http.HandlerFunc{says(200, fine)}}
+	real := &http.Server{Handler: s}
+	go func() { _ = real.Serve(listener) }()
+	defer real.Close()
+	if _, err := client(t, nil, "unix:"+path).Chat(t.Context(), question1); err != nil || s.paths[0] != "/v1/chat/completions" {
+		t.Errorf("%v, %v", err, s.paths)
+	}
+}
+
+// What a stopwatch of the asker is charged with is the request that was answered.
+func TestStopwatch(t *testing.T) {
+	over := errors.New("over")
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		f.answer = func(n int, ctx context.Context) (*http.Response, error) {
+			if time.Since(f.from) < 8*time.Minute {
+				return nobody(n, ctx)
+			}
+			return takes(20*time.Second)(n, ctx)
+		}
+		c := fakes(t, nil, f)
+		ctx, cancel := stopwatch.With(t.Context(), time.Minute, over)
+		defer cancel()
+		for range 2 {
+			if _, err := c.Chat(ctx, question1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(19 * time.Second)
+		if err := ctx.Err(); err != nil {
+			t.Errorf("after 59 s of work: %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if !errors.Is(context.Cause(ctx), over) {
+			t.Error("after 61 s of work there is no end")
+		}
+	})
+}
+
+func BenchmarkChat(b *testing.B) {
+	real := httptest.NewServer(http.HandlerFunc(says(200, fine)))
+	defer real.Close()
+	e, err := governance.Classify(b.Context(), real.URL+"/v1", nil, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := New(Options{Endpoints: []governance.Endpoint{e}, Model: "tiny"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := Request{Messages: []Message{{Role: "system", Content: strings.Repeat("rules ", 1000)}, {Role: "user", Content: "question"}}}
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := c.Chat(b.Context(), r); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }

@@ -50,7 +50,7 @@ type wait struct {
 	probe        bool
 }
 
-// queue hands out places at endpoints, first come first served: the endpoint with the
+// queue hands out places at endpoints, to who began first: the endpoint with the
 // fewest requests in flight of those that serve. One that is away is set aside for a
 // time that doubles, then probed by one request; where that takes long, as replies do,
 // by twice as many after each Options.Backoff times four, until one is answered.
@@ -79,7 +79,14 @@ func (q *queue) enter(ctx context.Context, w *wait) (*host, error) {
 	if w.given = make(chan *host, 1); w.begun.IsZero() {
 		w.begun = time.Now()
 	}
-	q.waiting = append(q.waiting, w)
+	// One that is sent again has waited already: it comes before those that began later.
+	i, _ := slices.BinarySearchFunc(q.waiting, w, func(other, w *wait) int {
+		if other.begun.After(w.begun) {
+			return 1
+		}
+		return -1
+	})
+	q.waiting = slices.Insert(q.waiting, i, w)
 	q.dispatch()
 	left := q.left(w)
 	q.mu.Unlock()

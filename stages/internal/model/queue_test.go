@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -194,6 +195,25 @@ func TestBusy(t *testing.T) {
 		}
 		if f.requests() != 55 || f.most > 5 {
 			t.Errorf("%d requests, %d at a time", f.requests(), f.most)
+		}
+	})
+	// Several that are all busy, and do not say for how long, are not asked in turns
+	// without a pause.
+	synctest.Test(t, func(t *testing.T) {
+		hosts := []*fake{{}, {}, {}}
+		for _, f := range hosts {
+			f.answer = func(n int, ctx context.Context) (*http.Response, error) {
+				if time.Since(f.from) < 5*time.Minute {
+					return gives(429, ""), nil
+				}
+				return takes(time.Second)(n, ctx)
+			}
+		}
+		if errs := chats(t, fakes(t, nil, hosts...), 10); errs != nil {
+			t.Errorf("%d: %v", len(errs), errs[0])
+		}
+		if n := hosts[0].requests() + hosts[1].requests() + hosts[2].requests(); n > 10*30 {
+			t.Errorf("%d requests", n)
 		}
 	})
 	// It may be busy for so long.
@@ -450,4 +470,65 @@ func TestEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whatever three servers do at random, each request has one answer in the end.
+func TestStorm(t *testing.T) {
+	requests := 4000
+	if testing.Short() {
+		requests = 1000
+	}
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		var mu sync.Mutex
+		hosts := []*fake{{}, {}, {}}
+		for i, f := range hosts {
+			f.answer = func(n int, ctx context.Context) (*http.Response, error) {
+				mu.Lock()
+				fate, took := rng.IntN(100), time.Duration(rng.IntN(5000))*time.Millisecond
+				mu.Unlock()
+				// Each is away for three minutes of ten, never all at once.
+				if phase := (time.Since(f.from)/time.Minute + time.Duration(i)*3) % 10; phase < 3 {
+					return nobody(n, ctx)
+				}
+				if err := sleep(ctx, took); err != nil {
+					return nil, ctx.Err()
+				}
+				switch {
+				case fate < 1:
+					return gives(429, "", "Retry-After", "1"), nil
+				case fate < 8:
+					return gives(429, ""), nil
+				case fate < 12:
+					return gives(503, ""), nil
+				case fate < 16:
+					return gives(500, ""), nil
+				case fate < 20:
+					return nil, io.ErrUnexpectedEOF
+				case fate < 22:
+					return gives(200, fine[:50]), nil
+				case fate < 24:
+					return gives(200, `{"choices":[]}`), nil
+				case fate < 25:
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return gives(200, fine), nil
+			}
+		}
+		c := fakes(t, func(o *Options) { o.InFlight, o.Retries, o.Timeout = 50, 20, time.Minute }, hosts...)
+		if errs := chats(t, c, requests); errs != nil {
+			t.Errorf("%d of %d were lost: %v", len(errs), requests, errs[0])
+		}
+		for i, h := range c.queue.hosts {
+			if h.flying != 0 || h.probes != 0 || len(c.queue.waiting) != 0 {
+				t.Errorf("endpoint %d: %d in flight, %d probes, %d wait", i, h.flying, h.probes, len(c.queue.waiting))
+			}
+		}
+		// They are there for 70 of 100 seconds and answer three of four well, 150 at a time in
+		// 3 s each: three minutes would be ideal.
+		if took := time.Since(hosts[0].from); took > 8*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
