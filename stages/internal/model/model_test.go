@@ -293,6 +293,9 @@ func TestFaults(t *testing.T) {
 		"a line that is no HTTP": {[]http.HandlerFunc{hijack("SECRET question\r\n\r\n")}, 3, ClassFaulty, "not what the protocol says"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if tt.class == ClassTooLarge && testing.Short() {
+				t.Skip("large responses are read without -short")
+			}
 			s := scripted(t, tt.answers...)
 			c := client(t, func(o *Options) { o.Retries = 2 }, s.url+"/v1")
 			res, err := c.Chat(t.Context(), question1)
@@ -328,6 +331,9 @@ func hijack(text string) http.HandlerFunc {
 
 // A reply of 10 MB is read whole.
 func TestLargeReply(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large responses are read without -short")
+	}
 	text := strings.Repeat("0123456789", 1_000_000)
 	s := scripted(t, says(200, `{"choices":[{"message":{"content":"`+text+`"}}]}`))
 	res, err := client(t, nil, s.url).Chat(t.Context(), question1)

@@ -285,7 +285,7 @@ func TestAside(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const back = 5 * time.Minute
+				const back = 3 * time.Minute
 				bad, good := &fake{}, &fake{answer: takes(time.Second)}
 				bad.answer = func(n int, ctx context.Context) (*http.Response, error) {
 					if time.Since(bad.from) < back {
@@ -294,7 +294,7 @@ func TestAside(t *testing.T) {
 					return takes(time.Second)(n, ctx)
 				}
 				c := fakes(t, func(o *Options) { o.InFlight = 4 }, bad, good)
-				if errs := chats(t, c, 3000); errs != nil {
+				if errs := chats(t, c, 1200); errs != nil {
 					t.Fatalf("%d: %v", len(errs), errs[0])
 				}
 				early := 0
@@ -303,8 +303,9 @@ func TestAside(t *testing.T) {
 						early++
 					}
 				}
-				// In five minutes a few at first, then one each half a minute.
-				if early > 35 || bad.requests() < 500 || bad.requests()+good.requests() != 3000+early {
+				// In three minutes a few at first, then one each half a minute; then as many as
+				// the other.
+				if early > 25 || bad.requests() < 150 || bad.requests()+good.requests() != 1200+early {
 					t.Errorf("%d requests while it was away, %d in all, %d elsewhere", early, bad.requests(), good.requests())
 				}
 			})
@@ -393,7 +394,7 @@ func TestDeathInFlight(t *testing.T) {
 func TestPoison(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answer: takes(time.Second)}
-		c := fakes(t, nil, f)
+		c := fakes(t, func(o *Options) { o.Patience = 2 * time.Minute }, f)
 		poison := &fake{from: time.Now()}
 		served := f.answer
 		f.answer = func(n int, ctx context.Context) (*http.Response, error) {
@@ -423,7 +424,7 @@ func TestPoison(t *testing.T) {
 		_, err := c.Chat(context.WithValue(ctx, poison, true), question1)
 		cancel()
 		group.Wait()
-		if took := time.Since(f.from); !is(err, ClassAway) || took < 10*time.Minute || took > 12*time.Minute || poison.requests() > 40 {
+		if took := time.Since(f.from); !is(err, ClassAway) || took < 2*time.Minute || took > 4*time.Minute || poison.requests() > 20 {
 			t.Errorf("%v after %s and %d requests", err, took, poison.requests())
 		}
 	})
