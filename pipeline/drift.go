@@ -53,6 +53,20 @@ func differences(old, now stageKey) []Difference {
 	return append(diffs, compare("input ", false, old.Extern, now.Extern)...)
 }
 
+// growth says whether nothing but what lies at a path of the config differs.
+func growth(old, now stageKey, path string) bool {
+	if path == "" {
+		return false
+	}
+	diffs := differences(old, now)
+	for _, d := range diffs {
+		if at, _ := strings.CutPrefix(d.Name, "config "); !d.Config || at != path && !strings.HasPrefix(at, path+".") {
+			return false
+		}
+	}
+	return len(diffs) > 0
+}
+
 func compare(kind string, config bool, old, now map[string]string) []Difference {
 	var diffs []Difference
 	names := maps.Clone(old)

@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Journal keeps finished units of work of one stage. One Put is one transaction.
-// Its methods are safe for concurrent use.
+// Journal keeps finished units of work of one stage. A Put is there as a whole or not
+// at all; those that come while a transaction is committed share the next one. Its
+// methods are safe for concurrent use.
 type Journal struct {
 	store *store
 	stage string
@@ -25,18 +28,17 @@ var ErrRecorded = errors.New("already in the journal")
 
 var errJournalFull = errors.New("no space left for the journal")
 
-// Put records a unit; a key that is there already is ErrRecorded. A unit that is
-// finished is recorded even when ctx has been cancelled meanwhile: that is what a
-// drain is for.
+// Put records a unit, and returns once it is on the disk; a key that is there already
+// is ErrRecorded. A unit that is finished is recorded even when ctx has been
+// cancelled meanwhile: that is what a drain is for.
 func (j *Journal) Put(ctx context.Context, key string, payload []byte) error {
-	packed := j.store.enc.EncodeAll(payload, nil)
-	_, err := j.store.db.ExecContext(context.WithoutCancel(ctx),
-		`INSERT INTO units (stage, key, payload) VALUES (?, ?, ?)`, j.stage, key, packed)
+	p := &put{stage: j.stage, key: key, packed: j.store.enc.EncodeAll(payload, nil), wake: make(chan bool, 1)}
+	j.store.queue.commit(p, func(batch []*put) { j.store.commit(context.WithoutCancel(ctx), batch) })
 	var fault *sqlite.Error
-	if errors.As(err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
+	if errors.As(p.err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
 		return fmt.Errorf("stage %s, unit %s: %w", j.stage, key, ErrRecorded)
 	}
-	return j.store.wrap(err)
+	return j.store.wrap(p.err)
 }
 
 // Keys lists the recorded keys.
@@ -60,15 +62,21 @@ func (j *Journal) Keys(ctx context.Context) (map[string]bool, error) {
 // Each yields every unit in key order. The payload is yield's to keep. Units that
 // are put meanwhile may or may not be seen.
 func (j *Journal) Each(ctx context.Context, yield func(key string, payload []byte) error) error {
+	return j.Range(ctx, "", yield)
+}
+
+// Range is Each for the keys that begin with prefix.
+func (j *Journal) Range(ctx context.Context, prefix string, yield func(key string, payload []byte) error) error {
 	// One query a unit: yield may use the journal, and the one connection is free.
-	for last, first := "", true; ; first = false {
-		query, args := `SELECT key, payload FROM units WHERE stage = ? ORDER BY key LIMIT 1`, []any{j.stage}
-		if !first {
-			query, args = `SELECT key, payload FROM units WHERE stage = ? AND key > ? ORDER BY key LIMIT 1`, []any{j.stage, last}
+	const query = `SELECT key, payload FROM units WHERE stage = ? AND key %s ? ORDER BY key LIMIT 1`
+	for last, first := prefix, true; ; first = false {
+		after := ">"
+		if first {
+			after = ">="
 		}
 		var packed []byte
-		err := j.store.db.QueryRowContext(ctx, query, args...).Scan(&last, &packed)
-		if errors.Is(err, sql.ErrNoRows) {
+		err := j.store.db.QueryRowContext(ctx, fmt.Sprintf(query, after), j.stage, last).Scan(&last, &packed)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && !strings.HasPrefix(last, prefix) {
 			return nil
 		}
 		if err != nil {
@@ -92,13 +100,15 @@ type store struct {
 	db   *sql.DB
 	enc  *zstd.Encoder
 	dec  *zstd.Decoder
+
+	queue queue
 }
 
 // openStore opens or creates the journal.
 //
 // A transaction is in the write-ahead log when its commit returns, and the page
 // cache keeps the log when the process is killed: for kill -9 synchronous=NORMAL
-// would do. FULL adds one fsync of the log to every Put, so that a node that
+// would do. FULL adds one fsync of the log to every transaction, so that a node that
 // loses power loses no finished attempt either; an attempt costs seconds and
 // perhaps money, the fsync a millisecond or two.
 //
@@ -167,6 +177,51 @@ func (s *store) wrap(err error) error {
 	return nil
 }
 
+// commit inserts a batch of units and leaves each one's error with it. Where the
+// transaction as a whole fails, each is tried alone: an error then reaches those that
+// it concerns.
+func (s *store) commit(ctx context.Context, batch []*put) {
+	err := s.insert(ctx, batch)
+	if err == nil {
+		return
+	}
+	if len(batch) == 1 {
+		batch[0].err = err
+		return
+	}
+	for _, p := range batch {
+		p.err = nil
+		s.commit(ctx, []*put{p})
+	}
+}
+
+// insert is one transaction. A key that is there already fails by itself; any other
+// error undoes all.
+func (s *store) insert(ctx context.Context, batch []*put) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing, once it is committed
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO units (stage, key, payload) VALUES (?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.Close() }() // an error would have shown in what it did
+	for _, p := range batch {
+		_, err := insert.ExecContext(ctx, p.stage, p.key, p.packed)
+		var fault *sqlite.Error
+		if errors.As(err, &fault) && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
+			p.err = err
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
 // count is the number of units of a stage.
 func (s *store) count(ctx context.Context, stage string) (int64, error) {
 	var n int64
@@ -188,4 +243,62 @@ func (s *store) clear(ctx context.Context, stage string) error {
 	}
 	_, err = s.db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 	return s.wrap(err)
+}
+
+// put is a unit that waits to be inserted.
+type put struct {
+	stage, key string
+	packed     []byte
+	err        error
+	wake       chan bool // true: commit what waits; false: it is done
+}
+
+// queue gathers puts that come while others are committed. Whoever comes to an idle
+// queue commits; when that is done the first of those who wait does, so that nobody
+// works for the others for long.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*put
+	busy    bool
+}
+
+// most bounds the bytes of a transaction; one unit is always taken.
+const most = 32 << 20
+
+// commit returns when p has been committed, by this caller or by another.
+func (q *queue) commit(p *put, commit func([]*put)) {
+	q.mu.Lock()
+	q.waiting = append(q.waiting, p)
+	leads := !q.busy
+	q.busy = true
+	q.mu.Unlock()
+	if !leads && !<-p.wake {
+		return
+	}
+	// p is the first that waits.
+	batch := q.take()
+	commit(batch)
+	q.mu.Lock()
+	if q.busy = len(q.waiting) > 0; q.busy {
+		q.waiting[0].wake <- true
+	}
+	q.mu.Unlock()
+	for _, other := range batch[1:] {
+		other.wake <- false
+	}
+}
+
+func (q *queue) take() []*put {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n, bytes := 0, 0
+	for _, p := range q.waiting {
+		if bytes += len(p.packed); n > 0 && bytes > most {
+			break
+		}
+		n++
+	}
+	batch := q.waiting[:n:n]
+	q.waiting = append([]*put(nil), q.waiting[n:]...)
+	return batch
 }

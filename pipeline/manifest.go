@@ -48,6 +48,7 @@ type begunRecord struct {
 	stageKey
 	BegunAt time.Time `json:"begun_at"`
 	Program string    `json:"program"`
+	Grows   bool      `json:"grows,omitempty"` // its units are added to what is published
 }
 
 type doneRecord struct {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -268,7 +270,7 @@ func TestInterruptedAnew(t *testing.T) {
 
 func TestJournal(t *testing.T) {
 	r := openRun(t, t.TempDir(), Options{})
-	a, b := &Journal{r.journal, "a"}, &Journal{r.journal, "b"}
+	a, b := &Journal{store: r.journal, stage: "a"}, &Journal{store: r.journal, stage: "b"}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := a.Put(done, "k", []byte("finished")); err != nil {
@@ -316,12 +318,26 @@ func BenchmarkJournalPut(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer r.Close()
-	j := &Journal{r.journal, "bench"}
+	j := &Journal{store: r.journal, stage: "bench"}
 	payload := bytes.Repeat([]byte(`{"role":"assistant","content":"import pandas as pd"}`), 400) // 20 kB
-	b.SetBytes(int64(len(payload)))
-	for i := range b.N {
-		if err := j.Put(b.Context(), fmt.Sprintf("%09d", i), payload); err != nil {
-			b.Fatal(err)
-		}
+	for _, writers := range []int{1, 256} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			b.SetBytes(int64(len(payload)))
+			var next, faults atomic.Int64
+			var all sync.WaitGroup
+			for range writers {
+				all.Go(func() {
+					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+						if err := j.Put(b.Context(), fmt.Sprintf("%d/%d/%09d", writers, b.N, i), payload); err != nil {
+							faults.Add(1)
+						}
+					}
+				})
+			}
+			all.Wait()
+			if faults.Load() > 0 {
+				b.Errorf("%d puts failed", faults.Load())
+			}
+		})
 	}
 }

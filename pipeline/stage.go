@@ -27,6 +27,13 @@ type Stage struct {
 	// then replaced only with Options.Force, where other stages are made anew when
 	// nothing but their inputs or version changed.
 	Costly bool
+	// Grows is the path of that part of the config ("plan") whose change is no drift:
+	// the stage then runs again over its former output (Work.Former) and its units in
+	// the journal. Empty: there is none.
+	Grows string
+	// Again is asked where the stage would be skipped: whether it is to run again over
+	// its former output all the same, since that is not all that there can be. Nil: no.
+	Again func(r *Run) bool
 	// For Options.Reading, and deciding nothing else: the sources whose rows are read,
 	// where they are not all that the run has; whether rows are sent to a model
 	// endpoint; what is to be known of the rows, where no earlier stage noted it.
@@ -54,8 +61,9 @@ type FileDigest struct {
 // its outputs are as recorded. A stage that was interrupted resumes with its
 // journal. When the config has drifted since it was begun or done, or the inputs
 // of finished units have, the answer is ErrDrift, unless Options.Force: then it
-// starts anew and the log says what is lost. Outputs appear by rename once Work
-// has returned nil; the manifest is written last.
+// starts anew and the log says what is lost. A change of the part that Stage.Grows
+// names is no drift. Outputs appear by rename once Work has returned nil; the
+// manifest is written last.
 //
 // A stage may share its folder with one of its inputs, which it then rewrites.
 // When that input is made anew, the rewriting stage counts as not run.
@@ -69,17 +77,22 @@ func (r *Run) Do(ctx context.Context, st Stage) (StageResult, error) {
 	if err != nil {
 		return StageResult{}, err
 	}
-	skip, err := r.decide(ctx, st, key)
+	plan, err := r.decide(ctx, st, key)
 	if err != nil {
 		return StageResult{}, err
 	}
-	if !skip {
-		if err := r.make(ctx, st, key); err != nil {
+	if !plan.skip {
+		if plan.anew {
+			if err := r.journal.clear(ctx, st.Name); err != nil {
+				return StageResult{}, err
+			}
+		}
+		if err := r.make(ctx, st, key, plan.grows); err != nil {
 			return StageResult{}, err
 		}
 	}
 	done := r.manifest.Stages[st.Name].Done
-	res := StageResult{Skipped: skip, Outputs: done.Outputs, Summary: map[string]any{}}
+	res := StageResult{Skipped: plan.skip, Outputs: done.Outputs, Summary: map[string]any{}}
 	for k, text := range done.Summary {
 		var v any
 		if err := json.Unmarshal(text, &v); err != nil {
@@ -154,50 +167,107 @@ func (r *Run) verify(ctx context.Context, stage string) error {
 	return nil
 }
 
-// decide says whether a stage is skipped, or refuses to run it. The journal is
-// ready for the stage when it returns false.
-func (r *Run) decide(ctx context.Context, st Stage, key stageKey) (skip bool, err error) {
+// decision is what becomes of a stage.
+type decision struct {
+	skip  bool
+	anew  bool // units in the journal are of no use
+	grows bool // over the published output
+}
+
+// Look calls look with what the stage's Work would be given now, but for a staging
+// folder. Look must not write. Whether the stage would be skipped is told too; what
+// Do refuses is refused. Options.Reading is told that rows are read, and sent nowhere.
+func (r *Run) Look(ctx context.Context, st Stage, look func(ctx context.Context, w *Work, skip bool) error) error {
+	r.stage.Lock()
+	defer r.stage.Unlock()
+	if err := r.checkStage(st); err != nil {
+		return fmt.Errorf("stage %s: %w", st.Name, err)
+	}
+	key, err := r.keyOf(ctx, st)
+	if err != nil {
+		return err
+	}
+	plan, err := r.decide(ctx, st, key)
+	if err != nil {
+		return err
+	}
+	if r.opts.Reading != nil {
+		reads := st
+		reads.Sends = false
+		if err := r.opts.Reading(ctx, r, reads); err != nil {
+			return err
+		}
+	}
+	w := r.workOf(st, "", plan.grows || plan.skip)
+	if plan.anew || plan.skip {
+		w.journal.stage = "" // what is there is of no use
+	}
+	return look(ctx, w, plan.skip)
+}
+
+// decide says what becomes of a stage, or refuses to run it. It changes nothing.
+func (r *Run) decide(ctx context.Context, st Stage, key stageKey) (decision, error) {
 	log := r.log.With("stage", st.Name)
-	rec := r.manifest.record(st.Name)
-	if rec.Done != nil && len(differences(rec.Done.stageKey, key)) == 0 && rec.Done.Output == st.Output {
+	rec := r.manifest.Stages[st.Name]
+	if rec == nil {
+		return decision{anew: true}, nil
+	}
+	same := rec.Done != nil && len(differences(rec.Done.stageKey, key)) == 0 && rec.Done.Output == st.Output
+	grows := rec.Done != nil && rec.Done.Output == st.Output && st.Grows != "" && (same || growth(rec.Done.stageKey, key, st.Grows))
+	if same || grows {
 		var bad *damage
 		err := r.verify(ctx, st.Name)
 		switch {
-		case err == nil:
+		case err == nil && same && (st.Again == nil || !st.Again(r)):
 			log.Info("unchanged, skipped")
-			return true, nil
+			return decision{skip: true}, nil
+		case err == nil:
 		case !errors.As(err, &bad):
-			return false, err
+			return decision{}, err
 		case bad.stray:
-			return false, bad.fault("")
+			return decision{}, bad.fault("")
 		case st.Costly && !r.opts.Force:
-			return false, bad.fault("restore it from a copy, or use --force, which makes all outputs of the stage anew")
+			return decision{}, bad.fault("restore it from a copy, or use --force, which makes all outputs of the stage anew")
+		default:
+			log.Warn("an output is damaged, the stage is made anew", "file", bad.file, "fault", bad.what)
+			grows = false
 		}
-		log.Warn("an output is damaged, the stage is made anew", "file", bad.file, "fault", bad.what)
 	}
 
 	units, err := r.journal.count(ctx, st.Name)
 	if err != nil {
-		return false, err
+		return decision{}, err
 	}
 	if rec.Begun == nil {
 		units = 0 // left by a crash between publication and cleaning
 	}
+	if units > 0 {
+		diffs := differences(rec.Begun.stageKey, key)
+		switch {
+		case rec.Begun.Grows && !grows:
+			// What these units were to be added to is gone, or is not to be used any more.
+			if len(diffs) == 0 {
+				diffs = []Difference{{Name: "the output that it adds to", Old: "as written", New: "damaged"}}
+			}
+			return decision{anew: true}, r.drift(st, "was begun", diffs, fmt.Sprintf("%d finished units of work", units))
+		case len(diffs) == 0 || growth(rec.Begun.stageKey, key, st.Grows):
+			log.Info("resumed", "finished_units", units)
+			return decision{grows: rec.Begun.Grows}, nil
+		}
+		return decision{anew: true, grows: grows}, r.drift(st, "was begun", diffs, fmt.Sprintf("%d finished units of work", units))
+	}
 	switch {
 	case rec.Begun != nil && len(differences(rec.Begun.stageKey, key)) == 0:
-		if units > 0 {
-			log.Info("resumed", "finished_units", units)
+		return decision{anew: true, grows: grows}, nil
+	case grows:
+		if !same {
+			log.Info("grows", "changed", st.Grows)
 		}
-		return false, nil
-	case rec.Begun != nil && units > 0:
-		err = r.drift(st, "was begun", differences(rec.Begun.stageKey, key), fmt.Sprintf("%d finished units of work", units))
+		return decision{anew: true, grows: true}, nil
 	case rec.Done != nil:
-		err = r.stale(st, rec.Done, key)
+		return decision{anew: true}, r.stale(st, rec.Done, key)
 	}
-	if err != nil {
-		return false, err
-	}
-	return false, r.journal.clear(ctx, st.Name)
+	return decision{anew: true}, nil
 }
 
 // stale decides about a stage that is done with another key.
@@ -227,10 +297,10 @@ func (r *Run) drift(st Stage, state string, diffs []Difference, lost string) err
 }
 
 // make runs a stage's work and publishes what it wrote.
-func (r *Run) make(ctx context.Context, st Stage, key stageKey) error {
+func (r *Run) make(ctx context.Context, st Stage, key stageKey, grows bool) error {
 	rec := r.manifest.record(st.Name)
-	if rec.Begun == nil || len(differences(rec.Begun.stageKey, key)) > 0 {
-		rec.Begun = &begunRecord{stageKey: key, BegunAt: now(), Program: r.opts.Version}
+	if rec.Begun == nil || rec.Begun.Grows != grows || len(differences(rec.Begun.stageKey, key)) > 0 {
+		rec.Begun = &begunRecord{stageKey: key, BegunAt: now(), Program: r.opts.Version, Grows: grows}
 		if err := r.save(); err != nil {
 			return err
 		}
@@ -244,8 +314,7 @@ func (r *Run) make(ctx context.Context, st Stage, key stageKey) error {
 	if err != nil {
 		return fmt.Errorf("stage %s: %w", st.Name, err)
 	}
-	w := &Work{Run: r, Log: r.log.With("stage", st.Name), stage: st, dir: staged,
-		journal: &Journal{store: r.journal, stage: st.Name}, summary: map[string]json.RawMessage{}}
+	w := r.workOf(st, staged, grows)
 	err = r.work(ctx, w)
 	if err == nil {
 		// What is finished is published even when ctx ends now.
@@ -261,6 +330,15 @@ func (r *Run) make(ctx context.Context, st Stage, key stageKey) error {
 		return fmt.Errorf("stage %s: %w", st.Name, err)
 	}
 	return nil
+}
+
+func (r *Run) workOf(st Stage, staged string, grows bool) *Work {
+	w := &Work{Run: r, Log: r.log.With("stage", st.Name), stage: st, dir: staged,
+		journal: &Journal{store: r.journal, stage: st.Name}, summary: map[string]json.RawMessage{}}
+	if grows {
+		w.former = r.Path(filepath.FromSlash(r.manifest.Stages[st.Name].Done.Output))
+	}
+	return w
 }
 
 // work calls Work. A panic of a stage is an error of this stage: the manifest and

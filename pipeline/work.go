@@ -17,6 +17,7 @@ type Work struct {
 
 	stage   Stage
 	dir     string
+	former  string
 	journal *Journal
 	mu      sync.Mutex
 	summary map[string]json.RawMessage
@@ -25,6 +26,12 @@ type Work struct {
 // Dir is the staging folder: write here, at the paths that the output folder
 // shall have. It is empty at the start and published by rename.
 func (w *Work) Dir() string { return w.dir }
+
+// Former is the folder of the stage's published output where it is to be added to:
+// the part of the config that Stage.Grows names has changed since, or Stage.Again
+// has asked for it. It is as the stage wrote it, or as a later stage that shares the
+// folder has rewritten it. Empty where the stage starts from nothing.
+func (w *Work) Former() string { return w.former }
 
 // Input is the output folder of an earlier stage, which must be one of
 // Stage.Inputs.
