@@ -217,10 +217,20 @@ func (w *shardWriter[T]) abort() error {
 // ReadFile yields the rows of a file. Its columns must be T's: parquet-go would
 // read a renamed column as empty, in silence.
 func ReadFile[T any](ctx context.Context, path string) iter.Seq2[T, error] {
+	return reading[T](ctx, path, false)
+}
+
+// ReadColumns is ReadFile for a T that has some of the file's columns: the others
+// are not read.
+func ReadColumns[T any](ctx context.Context, path string) iter.Seq2[T, error] {
+	return reading[T](ctx, path, true)
+}
+
+func reading[T any](ctx context.Context, path string, some bool) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		stopped := false
-		err := readFile(ctx, path, func(row T) bool {
+		err := readFile(ctx, path, some, func(row T) bool {
 			stopped = !yield(row, nil)
 			return !stopped
 		})
@@ -230,7 +240,7 @@ func ReadFile[T any](ctx context.Context, path string) iter.Seq2[T, error] {
 	}
 }
 
-func readFile[T any](ctx context.Context, path string, yield func(T) bool) (err error) {
+func readFile[T any](ctx context.Context, path string, some bool, yield func(T) bool) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -254,7 +264,7 @@ func readFile[T any](ctx context.Context, path string, yield func(T) bool) (err 
 	if err != nil {
 		return fmt.Errorf("the file is damaged: %w", err)
 	}
-	if err := sameColumns(pf.Schema(), parquet.SchemaOf(new(T))); err != nil {
+	if err := sameColumns(pf.Schema(), parquet.SchemaOf(new(T)), some); err != nil {
 		return err
 	}
 	r := parquet.NewGenericReader[T](pf)
@@ -283,7 +293,7 @@ func readFile[T any](ctx context.Context, path string, yield func(T) bool) (err 
 	}
 }
 
-func sameColumns(file, want *parquet.Schema) error {
+func sameColumns(file, want *parquet.Schema, some bool) error {
 	have, need := columns(file), columns(want)
 	for _, c := range need {
 		if !slices.Contains(have, c) {
@@ -291,7 +301,7 @@ func sameColumns(file, want *parquet.Schema) error {
 		}
 	}
 	for _, c := range have {
-		if !slices.Contains(need, c) {
+		if !some && !slices.Contains(need, c) {
 			return fmt.Errorf("unknown column %s: the file is of another schema version (this program reads version %d)", c, schemas.Version)
 		}
 	}

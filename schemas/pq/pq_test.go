@@ -177,3 +177,38 @@ func FuzzReadFile(f *testing.F) {
 		}
 	})
 }
+
+// Some columns can be read alone; one that is not there is an error.
+func TestReadColumns(t *testing.T) {
+	dir := t.TempDir()
+	rows := []schemas.Trajectory{
+		{TaskID: "a", Attempt: schemas.Ptr(int32(0)), CostUSD: schemas.Ptr(0.5), Steps: []schemas.Step{{Turn: schemas.Ptr(int32(1))}}},
+		{TaskID: "b"}, {TaskID: "c", Attempt: schemas.Ptr(int32(7))}}
+	files, err := pq.WriteShards(t.Context(), dir, "train", seq(rows...), pq.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	type some struct {
+		Attempt *int32   `parquet:"attempt,optional"`
+		TaskID  string   `parquet:"task_id,optional"`
+		CostUSD *float64 `parquet:"cost_usd,optional"`
+	}
+	var got []some
+	for row, err := range pq.ReadColumns[some](t.Context(), files[0].Path) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, row)
+	}
+	want := []some{{rows[0].Attempt, "a", rows[0].CostUSD}, {nil, "b", nil}, {rows[2].Attempt, "c", nil}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, err := range pq.ReadColumns[struct {
+		Other string `parquet:"other,optional"`
+	}](t.Context(), files[0].Path) {
+		if err == nil || !strings.Contains(err.Error(), "column other is missing") {
+			t.Errorf("a column that is not there: %v", err)
+		}
+	}
+}

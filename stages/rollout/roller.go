@@ -37,17 +37,17 @@ type roller struct {
 	tag     string // of the settings that shape an attempt: part of every trajectory's id
 	prompt  *template.Template
 	counter *tokens.Counter
-	inv     rawfiles.Inventory
 	plan    *plan
+	ledger  *ledger
+	gate    *gate
 	sources map[string]*source
 	box     sandbox.Sandbox
 	places  map[string]string // where the Python environment lies on the host, and inside
 	meter   pipeline.Meter
 
 	mu       sync.Mutex
-	noPlay   map[string]int // attempts that the policy cannot play, by task
-	faults   []result       // infra_error: put into the journal when the others are done
-	inARow   int            // infra_error, without another outcome between
+	noPlay   map[string]bool   // tasks with attempts that the policy cannot play
+	faults   map[string]result // infra_error: put into the journal when the others are done
 	finished map[schemas.Outcome]int
 }
 
@@ -62,12 +62,12 @@ type source struct {
 // result is a finished attempt as the journal holds it.
 type result struct {
 	key     string
-	outcome schemas.Outcome
+	brief   brief
 	payload []byte
 }
 
 func newRoller(w *pipeline.Work, opts Options, config Config) (_ *roller, err error) {
-	r := &roller{w: w, opts: opts, noPlay: map[string]int{}, finished: map[schemas.Outcome]int{}}
+	r := &roller{w: w, opts: opts, noPlay: map[string]bool{}, faults: map[string]result{}, finished: map[schemas.Outcome]int{}}
 	r.tag, err = tagOf(config)
 	if err != nil {
 		return nil, err
@@ -75,17 +75,14 @@ func newRoller(w *pipeline.Work, opts Options, config Config) (_ *roller, err er
 	if r.prompt, err = template.ParseFS(prompts, "prompts/system.tmpl"); err != nil {
 		return nil, fmt.Errorf("system prompt: %w", err)
 	}
-	if r.counter, err = tokens.New(); err != nil {
-		return nil, err
-	}
-	r.inv, err = rawfiles.Open(w)
+	r.counter, err = tokens.New()
 	return r, err
 }
 
 // tagOf tells attempts apart that the same task had under other settings. Which
-// tasks were chosen, and how many attempts, has no part in what an attempt is.
+// attempts there are to be has no part in what an attempt is.
 func tagOf(c Config) (string, error) {
-	c.K, c.Sources, c.Splits, c.MaxTasks, c.Shard, c.Part = 0, nil, nil, 0, "", ""
+	c.Plan, c.Shard = Plan{}, ""
 	text, err := encjson.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("rollout config: %w", err)
@@ -94,25 +91,28 @@ func tagOf(c Config) (string, error) {
 	return hex.EncodeToString(sum[:4]), nil
 }
 
-func (r *roller) work(ctx context.Context) error {
-	var err error
-	tasks := r.w.Input(tasksStage)
-	var out map[string]bool
+// choose draws the tasks, asks whether their rows may go where they would be sent, and
+// takes stock of the attempts that there are.
+func (r *roller) choose(ctx context.Context) (err error) {
+	var out, dropped map[string]bool
 	if r.opts.Validated {
 		if out, err = quarantined(ctx, r.w.Input(validationStage)); err != nil {
 			return err
 		}
 	}
-	var dropped map[string]bool
 	if r.opts.Screened {
 		if dropped, err = selection.Dropped(ctx, r.w.Input(selection.Screening)); err != nil {
 			return err
 		}
 	}
-	if r.plan, err = choose(ctx, tasks, r.opts, out, dropped); err != nil {
+	if r.plan, err = choose(ctx, r.w.Input(tasksStage), r.opts, out, dropped); err != nil {
 		return err
 	}
-	if sender, ok := r.opts.Policies.(Sender); ok {
+	for _, asked := range r.opts.asked() {
+		sender, ok := asked.(Sender)
+		if !ok {
+			continue
+		}
 		if err := sender.Permit(r.plan.closed()); err != nil {
 			return err
 		}
@@ -122,39 +122,76 @@ func (r *roller) work(ctx context.Context) error {
 			return err
 		}
 	}
-	done, err := r.w.Journal().Keys(ctx)
-	if err != nil {
+	r.ledger, err = take(ctx, r.w, r.opts.RetryInfra)
+	return err
+}
+
+func (r *roller) work(ctx context.Context) (err error) {
+	for _, asked := range r.opts.asked() {
+		if closer, ok := asked.(io.Closer); ok {
+			defer func() { err = errors.Join(err, closer.Close()) }()
+		}
+	}
+	if err := r.choose(ctx); err != nil {
 		return err
 	}
-	r.meter = r.w.Progress(Name, r.plan.attempt)
+	r.gate = newGate(r.opts.Caps, r.opts.GiveUp, r.ledger.spent)
+	left := r.plan.remaining(r.ledger)
+	r.meter = r.w.Progress(Name, r.plan.attempts)
 	defer r.meter.Done()
-	r.meter.Add(int64(len(done)))
-	if int64(len(done)) < r.plan.attempt {
-		if err := r.sample(ctx, tasks, done); err != nil {
+	r.meter.Add(r.plan.attempts - left)
+	if left > 0 {
+		if err := r.sample(ctx); err != nil {
 			return err
 		}
 	}
-	r.w.Summarize("resumed", len(done))
+	r.w.Summarize("resumed", r.ledger.units)
 	return r.publish(ctx)
 }
 
-// sample makes the attempts that are not done. When ctx ends, no attempt is begun
-// any more, and those in flight have Options.Drain to end.
-func (r *roller) sample(ctx context.Context, tasks string, done map[string]bool) (err error) {
+// sample makes the attempts that are left, and then those once more that failed by the
+// machinery's fault. When ctx ends, no attempt is begun any more, and those in flight
+// have Options.Drain to end.
+func (r *roller) sample(ctx context.Context) (err error) {
 	if r.box, err = r.opts.Sandbox(ctx); err != nil {
 		return fmt.Errorf("open sandbox: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.box.Close()) }()
-	if c, ok := r.opts.Policies.(io.Closer); ok {
-		defer func() { err = errors.Join(err, c.Close()) }()
-	}
 	if env, err := pyenv.Find(ctx); err == nil { // a sandbox may have another
 		r.places = environmentPlaces(env)
 	}
 	if err := r.openSources(); err != nil {
 		return err
 	}
+	if err := r.round(ctx); err != nil {
+		return err
+	}
+	if len(r.faults) > 0 && r.opts.Retries > 0 && r.gate.cap() == "" && len(r.finished) > 1 {
+		r.gate.again()
+		for key := range r.faults {
+			r.ledger.again(key)
+		}
+		r.w.Log.Warn("attempts that ended as infra_error are tried once more", "attempts", len(r.faults))
+		if err := r.round(ctx); err != nil {
+			return err
+		}
+		for key := range r.faults {
+			r.ledger.enough(key)
+		}
+	}
+	if all, sound := r.ledger.rows(); len(r.faults) > 0 && sound == 0 {
+		return fmt.Errorf("all %d attempts ended as infra_error: see the log, mend the policy or the sandbox, and run the same command again", all)
+	}
+	for _, res := range r.faults {
+		if err := r.w.Journal().Put(ctx, res.key, res.payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
+// round makes the attempts that are left.
+func (r *roller) round(ctx context.Context) error {
 	flying, land := context.WithCancel(context.WithoutCancel(ctx))
 	defer land()
 	group, gctx := errgroup.WithContext(ctx)
@@ -167,44 +204,57 @@ func (r *roller) sample(ctx context.Context, tasks string, done map[string]bool)
 		context.AfterFunc(flying, func() { timer.Stop() })
 	})
 	defer stop()
+	closed, shut := context.WithCancel(gctx) // the gate: no attempt is begun any more
+	defer shut()
 
 	units := make(chan unit) // unbuffered: tasks in memory are those being worked on
 	group.Go(func() error {
 		defer close(units)
-		for u, err := range r.plan.units(gctx, tasks, r.opts, done) {
+		for u, err := range r.plan.units(closed, r.w.Input(tasksStage), r.ledger) {
+			if closed.Err() != nil {
+				break
+			}
 			if err != nil {
 				return err
 			}
 			select {
 			case units <- u:
-			case <-gctx.Done():
-				return context.Cause(gctx)
+			case <-closed.Done():
 			}
 		}
-		return nil
+		return context.Cause(gctx)
 	})
 	for range r.opts.Concurrency {
 		group.Go(func() error {
 			for u := range units {
-				if gctx.Err() != nil {
-					return context.Cause(gctx)
-				}
-				if err := r.one(flying, u); err != nil {
+				if err := r.unit(gctx, flying, u, shut); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	err = group.Wait()
+	err := group.Wait()
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted: %w", ctx.Err())
 	}
-	if err != nil {
-		return err
-	}
-	for _, res := range r.faults {
-		if err := r.w.Journal().Put(ctx, res.key, res.payload); err != nil {
+	return err
+}
+
+// unit makes the attempts of a unit, one after the other; shut is called where the gate
+// lets no attempt begin any more. While ctx lasts, attempts are begun; flying is theirs.
+func (r *roller) unit(ctx, flying context.Context, u unit, shut func()) error {
+	for i, attempt := range u.attempts {
+		if r.plan.enough(u.task.TaskID, attempt, r.ledger) {
+			r.meter.Add(int64(len(u.attempts) - i))
+			return nil
+		}
+		probe, ok := r.gate.enter(ctx)
+		if !ok {
+			shut()
+			return context.Cause(ctx)
+		}
+		if err := r.one(flying, u.task, attempt, probe); err != nil {
 			return err
 		}
 	}
@@ -212,6 +262,10 @@ func (r *roller) sample(ctx context.Context, tasks string, done map[string]bool)
 }
 
 func (r *roller) openSources() error {
+	inv, err := rawfiles.Open(r.w)
+	if err != nil {
+		return err
+	}
 	r.sources = map[string]*source{}
 	for _, id := range slices.Sorted(maps.Keys(r.plan.sources)) {
 		adapter, err := r.opts.Registry.Find(id)
@@ -224,7 +278,7 @@ func (r *roller) openSources() error {
 		}
 		s := &source{spec: adapter.Spec()}
 		s.furnisher, _ = adapter.(datasets.Furnisher)
-		if s.raw, err = r.inv.Raw(id); err != nil {
+		if s.raw, err = inv.Raw(id); err != nil {
 			return err
 		}
 		s.judge = judge.Judge{Grader: grader, Runner: datasets.WithRaw(execute.Runner(r.box), s.raw)}
@@ -235,15 +289,22 @@ func (r *roller) openSources() error {
 
 // one makes one attempt and records it. Its error ends the stage; an attempt that
 // was dropped has none.
-func (r *roller) one(ctx context.Context, u unit) error {
-	row, err := r.attempt(ctx, u)
+func (r *roller) one(ctx context.Context, task schemas.Task, attempt int, probe bool) error {
+	row, err := r.attempt(ctx, task, attempt)
+	end, took := endedDropped, spending{}
+	if err == nil {
+		end, took = endedOtherwise, briefOf(row).spending()
+		if row.Outcome == schemas.OutcomeInfraError {
+			end = endedInfra
+		}
+	}
+	gone := r.gate.leave(probe, end, took)
 	switch {
 	case errors.Is(err, ErrNoPlay):
+		r.ledger.unplayable(unitKey(task.TaskID, attempt))
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.noPlay[u.task.TaskID]++; r.noPlay[u.task.TaskID] == 1 {
-			r.plan.sources[u.task.Source].NoPlay++
-		}
+		r.noPlay[task.TaskID] = true
 		r.meter.Add(1)
 		return nil
 	case err != nil && ctx.Err() != nil:
@@ -258,9 +319,9 @@ func (r *roller) one(ctx context.Context, u unit) error {
 	if err != nil {
 		return fmt.Errorf("encode trajectory %s: %w", row.TrajectoryID, err)
 	}
-	res := result{u.key, row.Outcome, payload}
-	if row.Outcome == schemas.OutcomeInfraError {
-		return r.fault(res)
+	res := result{unitKey(task.TaskID, attempt), briefOf(row), payload}
+	if end == endedInfra {
+		return r.fault(res, gone)
 	}
 	if err := r.w.Journal().Put(ctx, res.key, res.payload); err != nil {
 		return err
@@ -269,43 +330,48 @@ func (r *roller) one(ctx context.Context, u unit) error {
 	return nil
 }
 
-// manyFaults in a row mean that policy or sandbox are gone, and that going on would
-// fill the table with nothing.
-const manyFaults = 20
-
-// fault keeps an infra_error back until all else is done, so that an interrupted
-// run tries the attempt again.
-func (r *roller) fault(res result) error {
+// fault keeps an infra_error back until all else is done: an interrupted run tries the
+// attempt again.
+func (r *roller) fault(res result, gone bool) error {
 	r.count(res)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.faults = append(r.faults, res)
-	if r.inARow++; r.inARow >= max(manyFaults, 2*r.opts.Concurrency) {
-		return fmt.Errorf("%d attempts in a row ended as infra_error: see the log, mend the policy or the sandbox, and run the same command again; finished attempts are kept", r.inARow)
+	if gone && !r.gate.lastRound() {
+		return fmt.Errorf("nothing but infra_error for %s, %d attempts in a row or more: see the log, mend the policy or the sandbox, and run the same command again; finished attempts are kept",
+			r.opts.GiveUp, hopelessAfter)
 	}
 	return nil
 }
 
+// count notes an attempt that has ended, perhaps for the second time.
 func (r *roller) count(res result) {
+	r.ledger.made(res.brief)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.finished[res.outcome]++
-	if res.outcome != schemas.OutcomeInfraError {
-		r.inARow = 0
+	if _, again := r.faults[res.key]; again {
+		r.finished[schemas.OutcomeInfraError]--
+		delete(r.faults, res.key)
+	} else {
+		r.meter.Add(1)
 	}
-	r.meter.Add(1)
+	if res.brief.Outcome == schemas.OutcomeInfraError {
+		r.faults[res.key] = res
+	}
+	r.finished[res.brief.Outcome]++
 	all := 0
 	for _, n := range r.finished {
 		all += n
 	}
-	r.meter.Describe(fmt.Sprintf("solved %d of %d", r.finished[schemas.OutcomeSolved], all))
+	text := fmt.Sprintf("solved %d of %d", r.finished[schemas.OutcomeSolved], all)
+	if n := r.finished[schemas.OutcomeInfraError]; n > 0 {
+		text += fmt.Sprintf(", %d infra errors", n)
+	}
+	r.meter.Describe(text)
 }
 
 // attempt plays an attempt, anew when the machinery around it fails. Its error is
 // ErrNoPlay, ctx's, or one that ends the stage.
-func (r *roller) attempt(ctx context.Context, u unit) (schemas.Trajectory, error) {
+func (r *roller) attempt(ctx context.Context, task schemas.Task, attempt int) (schemas.Trajectory, error) {
 	for try := 0; ; try++ {
-		row, err := r.play(ctx, u)
+		row, err := r.play(ctx, task, attempt)
 		var infra *infraError
 		var input *pipeline.InputError
 		var policy *pipeline.PolicyError
@@ -318,6 +384,9 @@ func (r *roller) attempt(ctx context.Context, u unit) (schemas.Trajectory, error
 		log := r.w.Log.With("trajectory", row.TrajectoryID, "part", infra.part, "error", infra.err)
 		if try < r.opts.Retries {
 			log.Warn("attempt begun anew", "try", try+1)
+			r.mu.Lock()
+			r.plan.sources[task.Source].InfraRetries++
+			r.mu.Unlock()
 			pause(ctx, 100*time.Millisecond<<min(try, 6))
 			continue
 		}
@@ -339,33 +408,35 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // play plays an attempt once.
-func (r *roller) play(ctx context.Context, u unit) (schemas.Trajectory, error) {
-	src := r.sources[u.task.Source]
-	seed := derive(r.opts.Seed, "attempt", u.task.TaskID, fmt.Sprint(u.attempt))
+func (r *roller) play(ctx context.Context, task schemas.Task, attempt int) (schemas.Trajectory, error) {
+	src := r.sources[task.Source]
+	seed := derive(r.opts.Seed, "attempt", task.TaskID, fmt.Sprint(attempt))
 	about := r.opts.Policies.About()
+	if v, ok := r.opts.Policies.(Varying); ok {
+		about = v.AboutAttempt(task, attempt)
+	}
 	about.Seed = schemas.Ptr(int64(seed >> 1))
-	row := newRow(u.task, u.attempt, r.w.Run.ID(), r.opts.Feedback, about, r.info(), src.spec.GraderVersion)
-	row.TrajectoryID = fmt.Sprintf("%s#%d.%s", u.task.TaskID, u.attempt, r.tag)
-	policy, err := r.opts.Policies.New(u.task, u.attempt, seed)
+	row := newRow(task, attempt, r.w.Run.ID(), r.opts.Feedback, about, r.info(), src.spec.GraderVersion)
+	row.TrajectoryID = fmt.Sprintf("%s#%d.%s", task.TaskID, attempt, r.tag)
+	policy, err := r.opts.Policies.New(task, attempt, seed)
 	if errors.Is(err, ErrNoPlay) {
 		return *row, err
 	}
 	if err != nil {
 		return *row, &infraError{"policy", err}
 	}
-	if c, ok := policy.(io.Closer); ok {
+	if closer, ok := policy.(io.Closer); ok {
 		defer func() {
-			// What the attempt came to stands, whatever becomes of its policy.
-			if err := c.Close(); err != nil {
+			if err := closer.Close(); err != nil { // what the attempt came to stands
 				r.w.Log.Warn("policy not closed", "trajectory", row.TrajectoryID, "error", err)
 			}
 		}()
 	}
 	a := &agent{
-		task: u.task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback, installs: r.opts.Packages != nil, places: r.places,
+		task: task, policy: policy, judge: src.judge, limits: r.opts.Limits, feedback: r.opts.Feedback, installs: r.opts.Packages != nil, places: r.places,
 		counter: r.counter, prompt: r.prompt, seed: seed, log: r.w.Log, tools: about.Protocol == ProtocolTools, debugger: r.opts.Debugger,
 		open: func(ctx context.Context) (*execute.Session, error) {
-			return r.open(ctx, src, u.task, row.TrajectoryID)
+			return r.open(ctx, src, task, row.TrajectoryID)
 		},
 	}
 	begun := time.Now()

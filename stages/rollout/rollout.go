@@ -28,6 +28,11 @@
 //	infra_error    policy, session or sandbox failed and kept failing: no verdict on
 //	               anything. Rewards are null, there are no messages and no steps
 //
+// A rollout that is done grows: with another plan (Config.Plan) it runs again over its
+// rows, makes what is missing and publishes all of them. Rows that are not of the
+// present plan stay. At a cap (Caps) no attempt is begun any more and what there is is
+// published; the stage goes on from there once the cap allows it.
+//
 // Messages are what the policy saw and wrote: system, task, then its replies and
 // the observations, one step for each reply. The observation of the step that
 // ended the attempt was not shown to it and stands in the step alone. Where the prompt
@@ -73,8 +78,10 @@ type Options struct {
 	Subset         string
 	SubsetFraction float64
 	// MaxTasks samples so many tasks of each source, drawn by the seed; a larger
-	// number draws the same ones and more. 0: all.
+	// number draws the same ones and more. 0: all. Quotas are the same for single
+	// sources, in its place.
 	MaxTasks int
+	Quotas   map[string]int
 	// Validated leaves out the tasks that the validate stage has quarantined; it is
 	// then an input.
 	Validated bool
@@ -86,14 +93,18 @@ type Options struct {
 	// Debugger explains errors to agents that ask for debugging; nil: the rules do.
 	Debugger Debugger
 	K        int // attempts at each task
-	Seed     uint64
-	Feedback string // schemas.Feedback…; empty: stop_on_success
-	Limits   Limits // zero fields take the defaults
+	// UntilSolved makes no further attempt at a task once so many are solved; attempts
+	// at a task then follow each other, and shards are made of tasks. 0: all K are made.
+	UntilSolved int
+	Seed        uint64
+	Feedback    string // schemas.Feedback…; empty: stop_on_success
+	Limits      Limits // zero fields take the defaults
 
 	// Sandbox opens the sandbox; it is asked once, when there is work, and what it
 	// returns is closed at the end.
 	Sandbox     func(context.Context) (sandbox.Sandbox, error)
-	Concurrency int // attempts at a time; 0: one for each processor. No part of the config
+	Concurrency int // attempts in flight; 0: one for each processor. No part of the config
+	Caps        Caps
 
 	// Packages may be installed by programs where it is not nil.
 	Packages *wheels.Source
@@ -105,8 +116,40 @@ type Options struct {
 	// those that have not ended then are dropped. 0: 20 s.
 	Drain time.Duration
 	// Retries is how often an attempt is begun anew when policy or sandbox fail.
-	// 0: 2; negative: none.
+	// 0: 2; negative: none. Those that fail all the same are tried once more when all
+	// others have ended.
 	Retries int
+	// RetryInfra tries the infra_error rows of a finished rollout again, and replaces
+	// those that end otherwise.
+	RetryInfra bool
+	// GiveUp is how long nothing but infra errors may come before the run is given up;
+	// attempts are then begun one at a time, at growing distances. 0: 15 min.
+	GiveUp time.Duration
+}
+
+// Caps bound what a rollout takes. At a cap no attempt is begun any more, those in
+// flight end, and the stage is published with what there is. Caps are no part of the
+// config. Zero fields: no cap.
+type Caps struct {
+	// CostUSD and Tokens (of prompts and replies) bound the sum over all rows, former
+	// ones included. Attempts in flight are reckoned with the mean of those that have
+	// ended, so that the cap is passed by little.
+	CostUSD float64
+	Tokens  int64
+	// Time is how long attempts are begun in this run of the stage.
+	Time time.Duration
+}
+
+// Names of caps, as the summary's "stopped" has them.
+const (
+	CapCost   = "cost"
+	CapTokens = "tokens"
+	CapTime   = "time"
+)
+
+// Priced is for Policies that may know what their replies cost (Reply.CostUSD).
+type Priced interface {
+	Priced() bool
 }
 
 // Limits bound an attempt. The defaults are the paper's where it states any.
@@ -140,63 +183,42 @@ func (l Limits) defaults() Limits {
 	return l
 }
 
-// Config is what decides the rows; it is shown in the manifest.
+// Config is what decides the rows; it is shown in the manifest. All but Plan shapes
+// each attempt.
 type Config struct {
 	Policy   schemas.Policy `json:"policy"`
 	Settings string         `json:"settings,omitempty"` // of the policy, beside those
-	K        int            `json:"k"`
 	Seed     uint64         `json:"seed"`
 	Feedback string         `json:"feedback"`
 	Limits   Limits         `json:"limits"`
-	Sources  []string       `json:"sources"`
-	Splits   []string       `json:"splits"`
-	MaxTasks int            `json:"max_tasks"`
-	Part     string         `json:"part,omitempty"`     // subset and fraction, where it is not all
 	Packages string         `json:"packages,omitempty"` // where programs may install packages from
 	Debugger string         `json:"debugger,omitempty"` // the model that explains errors
 	Shard    string         `json:"shard"`
 	Schema   int32          `json:"schema_version"`
+	Plan     Plan           `json:"plan"`
+}
+
+// Plan says which attempts there are to be.
+type Plan struct {
+	K           int            `json:"k"`
+	UntilSolved int            `json:"until_solved,omitempty"`
+	Sources     []string       `json:"sources"`
+	Splits      []string       `json:"splits"`
+	MaxTasks    int            `json:"max_tasks"`
+	Quotas      map[string]int `json:"quotas,omitempty"`
+	Part        string         `json:"part,omitempty"` // subset and fraction, where it is not all
 }
 
 // Stage makes the stage. Its summary holds the attempts of each source under the
-// source's id (SourceSummary), the sum under "all", and the number of attempts
-// that were found finished under "resumed".
+// source's id (SourceSummary) and the sum under "all"; the attempts of the plan under
+// "planned" (with UntilSolved, at most so many), those of them that there are under
+// "made" and those that are still to make under "left"; the cap that was reached, or "",
+// under "stopped"; and the number of attempts that an earlier run had finished under
+// "resumed".
 func Stage(opts Options) (pipeline.Stage, error) {
-	if err := opts.check(); err != nil {
-		return pipeline.Stage{}, fmt.Errorf("rollout: %w", err)
-	}
-	opts.Limits = opts.Limits.defaults()
-	if opts.Feedback == "" {
-		opts.Feedback = schemas.FeedbackStopOnSuccess
-	}
-	if opts.Concurrency == 0 {
-		opts.Concurrency = runtime.GOMAXPROCS(0)
-	}
-	if opts.Drain == 0 {
-		opts.Drain = 20 * time.Second
-	}
-	if opts.Retries == 0 {
-		opts.Retries = 2
-	}
-	part, err := selection.Selection{Subset: opts.Subset, Fraction: opts.SubsetFraction}.Check()
+	opts, config, err := opts.settle()
 	if err != nil {
 		return pipeline.Stage{}, fmt.Errorf("rollout: %w", err)
-	}
-	config := Config{
-		Policy: opts.Policies.About(), K: opts.K, Seed: opts.Seed, Feedback: opts.Feedback, Limits: opts.Limits,
-		Sources: sorted(opts.Sources), Splits: sorted(opts.Splits), MaxTasks: opts.MaxTasks, Part: part.Name(), Schema: schemas.Version,
-	}
-	if configured, ok := opts.Policies.(Configured); ok {
-		config.Settings = configured.Settings()
-	}
-	if opts.Packages != nil {
-		config.Packages = opts.Packages.About()
-	}
-	if opts.Debugger != nil {
-		config.Debugger = opts.Debugger.Name()
-	}
-	if opts.Shards > 1 {
-		config.Shard = fmt.Sprintf("%d/%d", opts.Shard, opts.Shards)
 	}
 	inputs := []string{tasksStage, rawfiles.Stage}
 	if opts.Validated {
@@ -205,10 +227,10 @@ func Stage(opts Options) (pipeline.Stage, error) {
 	if opts.Screened {
 		inputs = append(inputs, selection.Screening)
 	}
-	_, sends := opts.Policies.(Sender)
+	sends := slices.ContainsFunc(opts.asked(), func(a any) bool { _, ok := a.(Sender); return ok })
 	return pipeline.Stage{
-		Name: Name, Version: "2", Output: "trajectories", Inputs: inputs, Costly: true, Config: config,
-		Sources: config.Sources, Sends: sends,
+		Name: Name, Version: "3", Output: "trajectories", Inputs: inputs, Costly: true, Config: config,
+		Grows: "plan", Again: opts.again, Sources: config.Plan.Sources, Sends: sends,
 		Work: func(ctx context.Context, w *pipeline.Work) error {
 			r, err := newRoller(w, opts, config)
 			if err != nil {
@@ -217,6 +239,81 @@ func Stage(opts Options) (pipeline.Stage, error) {
 			return r.work(ctx)
 		},
 	}, nil
+}
+
+// asked are the policies and the debugger: whoever is given rows, and is closed at the end.
+func (o Options) asked() []any {
+	if o.Debugger == nil {
+		return []any{o.Policies}
+	}
+	return []any{o.Policies, o.Debugger}
+}
+
+// settle checks the options, fills in defaults and makes the config of them.
+func (o Options) settle() (Options, Config, error) {
+	if err := o.check(); err != nil {
+		return o, Config{}, err
+	}
+	o.Limits = o.Limits.defaults()
+	if o.Feedback == "" {
+		o.Feedback = schemas.FeedbackStopOnSuccess
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = runtime.GOMAXPROCS(0)
+	}
+	if o.Drain == 0 {
+		o.Drain = 20 * time.Second
+	}
+	if o.Retries == 0 {
+		o.Retries = 2
+	}
+	if o.GiveUp == 0 {
+		o.GiveUp = 15 * time.Minute
+	}
+	part, err := selection.Selection{Subset: o.Subset, Fraction: o.SubsetFraction}.Check()
+	if err != nil {
+		return o, Config{}, err
+	}
+	config := Config{
+		Policy: o.Policies.About(), Seed: o.Seed, Feedback: o.Feedback, Limits: o.Limits, Schema: schemas.Version,
+		Plan: Plan{K: o.K, UntilSolved: o.UntilSolved, Sources: sorted(o.Sources), Splits: sorted(o.Splits), MaxTasks: o.MaxTasks, Quotas: o.Quotas, Part: part.Name()},
+	}
+	if configured, ok := o.Policies.(Configured); ok {
+		config.Settings = configured.Settings()
+	}
+	if o.Packages != nil {
+		config.Packages = o.Packages.About()
+	}
+	if o.Debugger != nil {
+		config.Debugger = o.Debugger.Name()
+	}
+	if o.Shards > 1 {
+		config.Shard = fmt.Sprintf("%d/%d", o.Shard, o.Shards)
+		if o.UntilSolved > 0 { // the same attempts are then in other shards
+			config.Shard += " of the tasks"
+		}
+	}
+	return o, config, nil
+}
+
+// again says whether a rollout that is done under this config has attempts left that
+// can be made now.
+func (o Options) again(r *pipeline.Run) bool {
+	var stopped string
+	var all SourceSummary
+	_, err := r.Summary(Name, "stopped", &stopped)
+	if err == nil {
+		_, err = r.Summary(Name, "all", &all)
+	}
+	switch {
+	case err != nil:
+		return false
+	case stopped == CapTime:
+		return true
+	case stopped != "":
+		return o.Caps.reached(all.spending()) == ""
+	}
+	return o.RetryInfra && all.Outcomes[schemas.OutcomeInfraError] > 0
 }
 
 func sorted(names []string) []string {
@@ -234,11 +331,28 @@ func (o Options) check() error {
 			return fmt.Errorf("split %q is not train or test", split)
 		}
 	}
+	for id, n := range o.Quotas {
+		if _, err := o.Registry.Select(id); err != nil {
+			return err
+		}
+		if n < 1 {
+			return fmt.Errorf("the quota of source %s is %d, must be at least 1", id, n)
+		}
+		if len(o.Sources) > 0 && !slices.Contains(o.Sources, id) {
+			return fmt.Errorf("there is a quota for source %s, which is not among the sources", id)
+		}
+	}
 	switch {
 	case o.Policies == nil || o.Sandbox == nil:
 		return errors.New("a policy and a sandbox have to be given")
 	case o.K < 1 || o.K > maxAttempts:
 		return fmt.Errorf("k is %d, not 1 to %d", o.K, maxAttempts)
+	case o.UntilSolved < 0 || o.UntilSolved > o.K:
+		return fmt.Errorf("until solved is %d, not 1 to the number of attempts, %d", o.UntilSolved, o.K)
+	case !(o.Caps.CostUSD >= 0) || o.Caps.Tokens < 0 || o.Caps.Time < 0 || o.GiveUp < 0:
+		return errors.New("caps and times cannot be negative")
+	case o.Caps.CostUSD > 0 && !priced(o.Policies):
+		return fmt.Errorf("a cap on cost needs to know what replies cost, and the policy %s does not: give its prices, or cap the tokens", o.Policies.About().Kind)
 	case o.MaxTasks < 0 || o.Concurrency < 0:
 		return errors.New("the number of tasks and the concurrency cannot be negative")
 	case o.Feedback != "" && o.Feedback != schemas.FeedbackStopOnSuccess && o.Feedback != schemas.FeedbackSubmitOnce:
@@ -249,6 +363,11 @@ func (o Options) check() error {
 		return errors.New("limits cannot be negative")
 	}
 	return nil
+}
+
+func priced(p Policies) bool {
+	known, ok := p.(Priced)
+	return ok && known.Priced()
 }
 
 // maxAttempts keeps attempts in the order of their keys.

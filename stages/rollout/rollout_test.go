@@ -274,7 +274,7 @@ func TestInfraErrors(t *testing.T) {
 		opts := options(c, func(context.Context, *fake.Session, sandbox.Command) (sandbox.Result, error) {
 			return sandbox.Result{}, errors.New("the cell died")
 		})
-		opts.Retries = -1
+		opts.Retries, opts.GiveUp = -1, time.Nanosecond
 		if _, err := do(t, t.Context(), dir, opts, nil); err == nil || !strings.Contains(err.Error(), "infra_error") {
 			t.Fatalf("a sandbox that is gone: %v", err)
 		}

@@ -15,12 +15,14 @@ import (
 	"github.com/medgym-data/medgym-data/stages/internal/selection"
 )
 
-// plan is which tasks are sampled: ids alone, so that a corpus of any size fits.
+// plan is which attempts are to be sampled: ids alone, so that a corpus of any size
+// fits.
 type plan struct {
-	chosen  map[string]bool
-	sources map[string]*SourceSummary
-	attempt int64                   // units of this shard
-	tiers   map[string]schemas.Tier // by source
+	opts     Options
+	chosen   map[string]bool
+	sources  map[string]*SourceSummary
+	attempts int64                   // of this shard
+	tiers    map[string]schemas.Tier // by source
 }
 
 // closed lists the sources with tasks to sample that are not open data.
@@ -37,62 +39,6 @@ func (p *plan) closed() []string {
 // Dropped is counted among the statuses: ready, but for screening, which has marked
 // the task as one that overlaps test tasks.
 const Dropped = "dropped_for_overlap"
-
-// SourceSummary is what the manifest says of one source.
-type SourceSummary struct {
-	Tasks     map[string]int `json:"tasks"` // by status, and Dropped
-	Chosen    int            `json:"tasks_chosen"`
-	NoPlay    int            `json:"tasks_without_a_play"` // chosen, but nothing for the policy to play
-	Attempts  int            `json:"attempts"`
-	Outcomes  map[string]int `json:"outcomes"`
-	Graded    int            `json:"graded"` // attempts with rewards; the rest are infra_error and grader_error
-	Solved    int            `json:"solved"`
-	Upstream  int            `json:"solved_upstream"` // by the public release's verdict
-	Turns     int            `json:"turns"`
-	Submitted int            `json:"submissions"`
-}
-
-func newSummary() *SourceSummary {
-	return &SourceSummary{Tasks: map[string]int{}, Outcomes: map[string]int{}}
-}
-
-func (s *SourceSummary) add(t schemas.Trajectory) {
-	s.Attempts++
-	s.Outcomes[t.Outcome]++
-	s.Turns += len(t.Steps)
-	for _, step := range t.Steps {
-		if step.Submission != "" {
-			s.Submitted++
-		}
-	}
-	if t.Reward == nil {
-		return
-	}
-	s.Graded++
-	if *t.Reward == 1 {
-		s.Solved++
-	}
-	if schemas.Value(t.RewardUpstream) == 1 {
-		s.Upstream++
-	}
-}
-
-func (s *SourceSummary) merge(o *SourceSummary) {
-	for status, n := range o.Tasks {
-		s.Tasks[status] += n
-	}
-	for outcome, n := range o.Outcomes {
-		s.Outcomes[outcome] += n
-	}
-	s.Chosen += o.Chosen
-	s.NoPlay += o.NoPlay
-	s.Attempts += o.Attempts
-	s.Graded += o.Graded
-	s.Solved += o.Solved
-	s.Upstream += o.Upstream
-	s.Turns += o.Turns
-	s.Submitted += o.Submitted
-}
 
 // wanted yields the tasks of the sources, splits and subset that were asked for.
 func wanted(ctx context.Context, dir string, opts Options) iter.Seq2[schemas.Task, error] {
@@ -128,7 +74,7 @@ func quarantined(ctx context.Context, dir string) (map[string]bool, error) {
 // choose reads the tasks once, counts them by status, and draws those to sample.
 // What is in out is quarantined, what is in dropped overlaps test tasks.
 func choose(ctx context.Context, dir string, opts Options, out, dropped map[string]bool) (*plan, error) {
-	p := &plan{chosen: map[string]bool{}, sources: map[string]*SourceSummary{}, tiers: map[string]schemas.Tier{}}
+	p := &plan{opts: opts, chosen: map[string]bool{}, sources: map[string]*SourceSummary{}, tiers: map[string]schemas.Tier{}}
 	ready := map[string][]drawn{}
 	for task, err := range wanted(ctx, dir, opts) {
 		if err != nil {
@@ -157,20 +103,20 @@ func choose(ctx context.Context, dir string, opts Options, out, dropped map[stri
 		}
 	}
 	for source, tasks := range ready {
-		if opts.MaxTasks > 0 && len(tasks) > opts.MaxTasks {
+		most := opts.MaxTasks
+		if quota := opts.Quotas[source]; quota > 0 {
+			most = quota
+		}
+		if most > 0 && len(tasks) > most {
 			slices.SortFunc(tasks, func(a, b drawn) int {
 				return cmp.Or(cmp.Compare(a.lot, b.lot), strings.Compare(a.id, b.id))
 			})
-			tasks = tasks[:opts.MaxTasks]
+			tasks = tasks[:most]
 		}
 		p.sources[source].Chosen = len(tasks)
 		for _, t := range tasks {
 			p.chosen[t.id] = true
-			for attempt := range opts.K {
-				if inShard(opts, unitKey(t.id, attempt)) {
-					p.attempt++
-				}
-			}
+			p.attempts += int64(p.planned(t.id))
 		}
 	}
 	if len(p.chosen) == 0 {
@@ -202,24 +148,92 @@ func (p *plan) why() string {
 	return ": " + strings.Join(parts, ", ")
 }
 
+// holds says whether an attempt is of the plan, and of this shard.
+func (p *plan) holds(taskID string, attempt int) bool {
+	return p.chosen[taskID] && attempt < p.opts.K && p.inShard(taskID, attempt)
+}
+
 // inShard says whether an attempt is this run's: a function of the attempt and the
-// number of shards alone.
-func inShard(opts Options, key string) bool {
-	return opts.Shards <= 1 || derive(0, "shard", key)%uint64(opts.Shards) == uint64(opts.Shard)
+// number of shards alone, or of the task where attempts at one hang together.
+func (p *plan) inShard(taskID string, attempt int) bool {
+	if p.opts.Shards <= 1 {
+		return true
+	}
+	of := taskID
+	if p.opts.UntilSolved == 0 {
+		of = unitKey(taskID, attempt)
+	}
+	return derive(0, "shard", of)%uint64(p.opts.Shards) == uint64(p.opts.Shard)
 }
 
-// unit is one attempt to make.
+// planned is the number of a chosen task's attempts in this shard.
+func (p *plan) planned(taskID string) int {
+	n := 0
+	for attempt := range p.opts.K {
+		if p.inShard(taskID, attempt) {
+			n++
+		}
+	}
+	return n
+}
+
+// left lists the attempts at a chosen task that are to make, as far as is known: with
+// UntilSolved those that are made may show that the last of them are not needed.
+func (p *plan) left(taskID string, l *ledger) []int {
+	var left []int
+	solved := 0
+	for attempt := range p.opts.K {
+		if p.opts.UntilSolved > 0 && solved >= p.opts.UntilSolved {
+			break
+		}
+		if !p.inShard(taskID, attempt) {
+			continue
+		}
+		switch m := l.mark(unitKey(taskID, attempt)); {
+		case m.open():
+			left = append(left, attempt)
+		case m&markSolved != 0:
+			solved++
+		}
+	}
+	return left
+}
+
+// enough says whether the attempts at a task before one have solved it often enough.
+func (p *plan) enough(taskID string, attempt int, l *ledger) bool {
+	if p.opts.UntilSolved == 0 {
+		return false
+	}
+	solved := 0
+	for before := range attempt {
+		if l.mark(unitKey(taskID, before))&markSolved != 0 {
+			solved++
+		}
+	}
+	return solved >= p.opts.UntilSolved
+}
+
+// remaining is the number of attempts that are to make, as far as is known.
+func (p *plan) remaining(l *ledger) int64 {
+	var n int64
+	for id := range p.chosen {
+		n += int64(len(p.left(id, l)))
+	}
+	return n
+}
+
+// unit is what one worker does: an attempt, or where attempts at a task hang together
+// all of them, one after the other.
 type unit struct {
-	task    schemas.Task
-	attempt int
-	key     string
+	task     schemas.Task
+	attempts []int
 }
 
-// units yields the attempts that are not done, in the order of the tasks' files;
-// those at one task follow each other.
-func (p *plan) units(ctx context.Context, dir string, opts Options, done map[string]bool) iter.Seq2[unit, error] {
+// units yields the attempts that are left, in the order of the tasks' files; those at
+// one task follow each other.
+func (p *plan) units(ctx context.Context, dir string, l *ledger) iter.Seq2[unit, error] {
 	return func(yield func(unit, error) bool) {
-		for task, err := range wanted(ctx, dir, opts) {
+		for task, err := range wanted(ctx, dir, p.opts) {
 			if err != nil {
 				yield(unit{}, err)
 				return
@@ -227,12 +241,15 @@ func (p *plan) units(ctx context.Context, dir string, opts Options, done map[str
 			if !p.chosen[task.TaskID] {
 				continue
 			}
-			for attempt := range opts.K {
-				key := unitKey(task.TaskID, attempt)
-				if done[key] || !inShard(opts, key) {
-					continue
+			left := p.left(task.TaskID, l)
+			if p.opts.UntilSolved > 0 {
+				if len(left) > 0 && !yield(unit{task, left}, nil) {
+					return
 				}
-				if !yield(unit{task, attempt, key}, nil) {
+				continue
+			}
+			for i := range left {
+				if !yield(unit{task, left[i : i+1]}, nil) {
 					return
 				}
 			}
