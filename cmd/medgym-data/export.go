@@ -37,6 +37,7 @@ func exportCommand(registry datasets.Registry) *cli.Command {
 			Action:       refuseArguments(func(c *cli.Context) error { return exportSets(c, registry, set.configs) }),
 		})
 	}
+	cmd.Subcommands = append(cmd.Subcommands, exportATIFCommand(registry))
 	return cmd
 }
 
