@@ -49,6 +49,15 @@ type Referencer interface {
 	Reference(task schemas.Task) (Reference, error)
 }
 
+// Phraser is for sources whose Question is not what the public release asks an agent,
+// word for word: its recordings name no task, and are known by what they asked.
+// White space does not count.
+type Phraser interface {
+	// Phrases gives what a recording may have asked for a task, whole; any of them will
+	// do.
+	Phrases(task schemas.Task) []string
+}
+
 // Builder is for sources whose tasks ask about a file that has to be made of raw
 // ones first, such as the database of a folder of tables. It is made before
 // Normalize is called, once: it is kept as long as its key and inputs are the same,

@@ -31,6 +31,7 @@ func newAppOf(registry datasets.Registry, stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			prepareCommand(registry),
 			rolloutCommand(registry),
+			importCommand(registry),
 			gradeCommand(registry),
 			exportCommand(registry),
 			statsCommand(registry),

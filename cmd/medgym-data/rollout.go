@@ -29,8 +29,8 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 	return &cli.Command{
 		Name:  "rollout",
 		Usage: "sample trajectories: attempts at every task, run in the sandbox and graded",
-		Flags: runFlags(append(slices.Concat(sandboxFlags(), subsetFlags(), chatFlags(), execFlags()),
-			&cli.StringFlag{Name: "policy", Value: "reference", EnvVars: []string{"MEDGYM_POLICY"}, Usage: "who plays the agent: reference (gold solutions, with seeded mistakes), openai (a model behind a chat-completions API) or exec (any program that speaks JSON Lines)"},
+		Flags: runFlags(append(slices.Concat(sandboxFlags(), subsetFlags(), chatFlags(), execFlags(), replayFlags()),
+			&cli.StringFlag{Name: "policy", Value: "reference", EnvVars: []string{"MEDGYM_POLICY"}, Usage: "who plays the agent: reference (gold solutions, with seeded mistakes), openai (a model behind a chat-completions API), exec (any program that speaks JSON Lines) or replay (recorded attempts)"},
 			&cli.IntFlag{Name: "attempts", Aliases: []string{"k"}, Value: 4, Usage: "attempts at each task"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same trajectories"},
 			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},
@@ -81,7 +81,7 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return printRollout(c, res)
+			return errors.Join(printRollout(c, res), printReplayed(c, opts.Policies))
 		},
 	}
 }
@@ -110,8 +110,12 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 			return opts, err
 		}
 		access.Endpoints = []governance.Endpoint{*receiver}
+	case "replay":
+		if err := replayPolicy(c, registry, &opts); err != nil {
+			return opts, err
+		}
 	default:
-		return opts, fmt.Errorf("--policy %q is not known; known: reference, openai, exec", name)
+		return opts, fmt.Errorf("--policy %q is not known; known: reference, openai, exec, replay", name)
 	}
 	if opts.Limits.Observation < 200 {
 		return opts, fmt.Errorf("--observation-chars is %d, must be at least 200", opts.Limits.Observation)

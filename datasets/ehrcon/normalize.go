@@ -89,7 +89,7 @@ func (s Source) Normalize(ctx context.Context, raw datasets.Raw, emit datasets.E
 			return schemas.Task{}, err
 		}
 		q := sqltask.Question{
-			Text:     fmt.Sprintf("Hospital admission %d, %s: is there any inconsistency between the notes and the database?", about.stay, about.entity),
+			Text:     fmt.Sprintf(questionHead+"%d, %s"+questionTail, about.stay, about.entity),
 			Category: notes.category(about), Listed: []string{strconv.FormatBool(wrong)},
 			Values: map[string]any{"Stay": about.stay, "Entity": about.entity, "Notes": notesPath},
 		}

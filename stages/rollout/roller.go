@@ -304,7 +304,9 @@ func (r *roller) one(ctx context.Context, task schemas.Task, attempt int, probe 
 		r.ledger.unplayable(unitKey(task.TaskID, attempt))
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.noPlay[task.TaskID] = true
+		if attempt == 0 { // where there is no first attempt there is none
+			r.noPlay[task.TaskID] = true
+		}
 		r.meter.Add(1)
 		return nil
 	case err != nil && ctx.Err() != nil:

@@ -108,6 +108,7 @@ type collector struct {
 func (c *collector) Task(row datasets.Row, task schemas.Task) error {
 	task.TaskID = fmt.Sprintf("%s/%s/%s", c.spec.ID, row.Split, row.SHA256[:16])
 	task.Source, task.Split = c.spec.ID, row.Split
+	task.RawFile, task.RawLine = row.File, schemas.Ptr(row.Line)
 	task.AccessTier, task.License, task.Actions = c.spec.Tier, c.spec.License, c.spec.Actions
 	task.AdapterVersion, task.SchemaVersion = c.spec.AdapterVersion, schemas.Ptr(schemas.Version)
 	if task.Status == "" {
