@@ -217,7 +217,7 @@ func (a *agent) turn(ctx context.Context, turn int, shown window.Fitted, reply R
 	}
 
 	obs := &observation{budget: a.limits.Observation, limits: sandbox.Limits{Wall: a.limits.Execution}.Defaults()}
-	action, repairs, err := protocol.ParseCalls(said.Content, calls)
+	action, repairs, err := a.read(said.Content, calls)
 	step.Repairs = repairs
 	if err != nil {
 		a.invalid(step, obs, err)
@@ -238,6 +238,15 @@ func (a *agent) turn(ctx context.Context, turn int, shown window.Fitted, reply R
 		a.answer(calls, step.Observation)
 	}
 	return nil
+}
+
+// read finds the action of a reply, and what had to be mended. A reply in text is
+// what the protocol wants, unless it wants calls.
+func (a *agent) read(content string, calls []protocol.Call) (protocol.Action, []string, error) {
+	if len(calls) == 0 && !a.tools {
+		return protocol.Parse(content)
+	}
+	return protocol.ParseCalls(content, calls)
 }
 
 // answer shows the policy an observation: as the result of its call, where it made

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -333,5 +334,28 @@ func TestUsage(t *testing.T) {
 	}
 	if got := *p.row.CompletionTokens; got < 60 || got > 120 || *p.row.CostUSD != 0.5 {
 		t.Errorf("completion tokens %d, cost %v", got, *p.row.CostUSD)
+	}
+}
+
+// TestRepairs: the rows say what was mended, and writing an action as text is a repair
+// only where tools were offered.
+func TestRepairs(t *testing.T) {
+	called := Reply{Calls: []protocol.Call{{Name: "validate_code", Arguments: `{"code": "print x"}`}}}
+	plain, fenced, wrong := code("print y"), say("```json\n"+code("print z").Content+"\n```"), say("hm")
+	for _, tc := range []struct {
+		tools bool
+		want  [][]string
+	}{
+		{false, [][]string{nil, {"code_fence"}, {"alias"}, nil}},
+		{true, [][]string{{"call_in_text"}, {"call_in_text", "code_fence"}, {"alias"}, nil}},
+	} {
+		p := playAs(t, func(a *agent) { a.tools = tc.tools }, schemas.FeedbackStopOnSuccess, Limits{}, plain, fenced, called, wrong)
+		var got [][]string
+		for _, s := range p.row.Steps {
+			got = append(got, s.Repairs)
+		}
+		if !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("tools %v: %q, want %q", tc.tools, got, tc.want)
+		}
 	}
 }

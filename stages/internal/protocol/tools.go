@@ -77,10 +77,10 @@ type Call struct {
 	Arguments string `json:"arguments"` // JSON text, or what the model took for it
 }
 
-// ParseCalls reads the one action of a reply with native tool calls; content is then
-// its thought. The text of their arguments is mended as Parse does, and the same call
-// made several times is one. Without calls, content is read by Parse: calls that are
-// empty and not nil say that tools were offered, and what is read so is named a repair.
+// ParseCalls reads the one action of a reply of one that was offered tools. A call's
+// content is its thought, the text of its arguments is mended as Parse does, and the
+// same call made several times is one. Without calls, content is read by Parse, which
+// is a repair: where no tools were offered, Parse alone is to be asked.
 //
 // Errors are *Error.
 func ParseCalls(content string, calls []Call) (Action, []string, error) {
@@ -92,7 +92,7 @@ func ParseCalls(content string, calls []Call) (Action, []string, error) {
 func parseCalls(content string, calls []Call) (Action, []string, int, error) {
 	if len(calls) == 0 {
 		a, repairs, work, err := parse(content)
-		if err == nil && calls != nil {
+		if err == nil {
 			repairs = append([]string{mendCallInText}, repairs...)
 		}
 		return a, repairs, work, err
