@@ -306,6 +306,13 @@ func messagesOf(chat []schemas.ChatMessage) (messages []model.Message, replies i
 	return messages, replies, nil
 }
 
+func toolsOf(actions []string) (tools []model.Tool) {
+	for _, t := range protocol.Tools(actions) {
+		tools = append(tools, model.Tool(t))
+	}
+	return tools
+}
+
 // seedOf makes a seed out of a seed and what it is for.
 func seedOf(seed uint64, parts ...string) uint64 {
 	h := fnv.New64a()

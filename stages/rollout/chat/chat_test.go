@@ -219,7 +219,7 @@ func TestTools(t *testing.T) {
 		t.Errorf("%+v, %v", reply, err)
 	}
 	req := s.requests()[0]
-	if len(req.Tools) != 1 || req.Tools[0]["function"].(map[string]any)["name"] != "code_execution" {
+	if len(req.Tools) != 1 || req.Tools[0]["function"].(map[string]any)["name"] != "code_execution" || req.Tools[0]["function"].(map[string]any)["parameters"].(map[string]any)["required"] == nil {
 		t.Errorf("%+v", req.Tools)
 	}
 	if about := p.About(); about.Protocol != "tools" {
