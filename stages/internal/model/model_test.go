@@ -362,27 +362,52 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// drip is a body that never ends, a byte each second.
+type drip struct{ ctx context.Context }
+
+func (d drip) Read(p []byte) (int, error) {
+	if err := sleep(d.ctx, time.Second); err != nil {
+		return 0, d.ctx.Err()
+	}
+	p[0] = ' '
+	return 1, nil
+}
+
+func (drip) Close() error { return nil }
+
 // The time of a request covers its body: a server that drips is given up.
 func TestTimeout(t *testing.T) {
-	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	drip := func(w http.ResponseWriter, r *http.Request) {
-		for r.Context().Err() == nil {
-			_, _ = io.WriteString(w, " ")
-			_ = http.NewResponseController(w).Flush()
-			time.Sleep(time.Millisecond)
-		}
+	for name, answer := range map[string]func(int, context.Context) (*http.Response, error){
+		"hangs": takes(time.Hour),
+		"drips": func(_ int, ctx context.Context) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, ContentLength: -1, Body: drip{ctx}}, nil
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fake{answer: answer}
+			c := fakes(t, func(o *Options) { o.Timeout, o.Retries = time.Minute, 1 }, f)
+			_, err := c.Chat(t.Context(), question1)
+			if took := time.Since(f.from); !is(err, ClassTimeout) || !errors.Is(err, context.DeadlineExceeded) || f.requests() != 2 || took > 130*time.Second {
+				t.Errorf("%s: %v after %d requests and %s", name, err, f.requests(), took)
+			}
+		})
 	}
-	for name, answer := range map[string]http.HandlerFunc{"hangs": hang, "drips": drip} {
-		s := scripted(t, answer)
-		c := client(t, func(o *Options) { o.Timeout, o.Retries = 100*time.Millisecond, 1 }, s.url)
-		if _, err := c.Chat(t.Context(), question1); !is(err, ClassTimeout) || !errors.Is(err, context.DeadlineExceeded) || s.requests() != 2 {
-			t.Errorf("%s: %v after %d requests", name, err, s.requests())
-		}
-		// The caller's end is not the server's.
-		reason := errors.New("over")
+}
+
+// The caller's end is not the server's.
+func TestCallersEnd(t *testing.T) {
+	reason := errors.New("over")
+	for name, begin := range map[string]func(http.ResponseWriter){
+		"before the response": func(http.ResponseWriter) {},
+		"in the body":         func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		asked := make(chan struct{}, 1)
-		s = scripted(t, func(w http.ResponseWriter, r *http.Request) { asked <- struct{}{}; answer(w, r) })
+		s := scripted(t, func(w http.ResponseWriter, r *http.Request) {
+			begin(w)
+			asked <- struct{}{}
+			<-r.Context().Done()
+		})
 		go func() { <-asked; cancel(reason) }()
 		if _, err := client(t, nil, s.url).Chat(ctx, question1); !errors.Is(err, reason) || s.requests() != 1 {
 			t.Errorf("%s: %v after %d requests", name, err, s.requests())
