@@ -117,7 +117,7 @@ func printRecordings(out io.Writer, a replay.Account) {
 	fmt.Fprintf(out, "recordings: %d read%s; %d matched%s; %d refused%s\n", replay.Total(a.Read), listed(a.Read),
 		replay.Total(a.Matched), listed(a.Matched), replay.Total(a.Refused), listed(a.Refused))
 	if len(a.Notes) > 0 {
-		fmt.Fprintf(out, "of those matched:%s\n", strings.Trim(listed(a.Notes), "()"))
+		fmt.Fprintf(out, "of those matched%s\n", listed(a.Notes))
 	}
 	if len(a.Skipped) > 0 {
 		fmt.Fprintf(out, "files passed over: %d%s\n", replay.Total(a.Skipped), listed(a.Skipped))

@@ -38,9 +38,10 @@ func (s source) order(number int64) int64 { return s.folder<<32 | number&(1<<32-
 
 // rootOf is what is read of a path: of a run folder its trajectories.
 func rootOf(path string) (string, error) {
-	root, err := filepath.EvalSymlinks(path)
-	if err == nil {
-		root, err = filepath.Abs(root)
+	root := path
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode().Type() == fs.ModeSymlink { // a walk does not follow its root
+		root, err = filepath.EvalSymlinks(path)
 	}
 	if err != nil {
 		return "", unopened(path, err)
@@ -216,6 +217,9 @@ func (in *reading) hint(path string) (h hint, attempt int64) {
 			attempt, _ = strconv.ParseInt(m[2], 10, 64) // nine digits
 			attempt++
 		}
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
 	}
 	folders := strings.Split(filepath.ToSlash(filepath.Dir(path)), "/")
 	for _, folder := range slices.Backward(folders) {

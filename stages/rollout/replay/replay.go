@@ -349,7 +349,7 @@ func (in *reading) finish() error {
 	if len(r.byTask) > 0 {
 		return nil
 	}
-	if len(r.account.Faults) > 0 {
+	if faults := r.account.Refused[Unreadable]; faults > 0 && faults == Total(r.account.Refused) {
 		f := r.account.Faults[0]
 		return pipeline.BadInput(f.File, f.Line, f.What, "nothing here can be played; name a run folder, Parquet files of trajectories, history_*.json or ATIF")
 	}
