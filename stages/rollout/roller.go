@@ -46,7 +46,7 @@ type roller struct {
 	meter   pipeline.Meter
 
 	mu       sync.Mutex
-	noPlay   map[string]bool   // tasks with attempts that the policy cannot play
+	noPlay   map[string]bool   // tasks of which the policy cannot play the first attempt
 	faults   map[string]result // infra_error: put into the journal when the others are done
 	finished map[schemas.Outcome]int
 }

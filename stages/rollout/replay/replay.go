@@ -70,7 +70,8 @@ type Options struct {
 // mostAttempts is how many recordings of a task are played.
 const mostAttempts = 99_999
 
-// Recordings are matched recordings. They are rollout.Policies and rollout.Varying.
+// Recordings are matched recordings. They are rollout.Policies,
+// rollout.Varying and rollout.Configured.
 type Recordings struct {
 	byTask   map[string][]entry
 	policies []schemas.Policy
@@ -384,11 +385,11 @@ func (r *Recordings) Most() int {
 // Sources lists the sources of the tasks that there are recordings of.
 func (r *Recordings) Sources() []string { return sortedKeys(r.account.Sources) }
 
-// About implements rollout.Policies. In the place of the model stands which recordings
-// they are: other ones are another policy.
-func (r *Recordings) About() schemas.Policy {
-	return schemas.Policy{Kind: Kind, Model: "recordings " + r.digest[:min(16, len(r.digest))]}
-}
+// About implements rollout.Policies.
+func (r *Recordings) About() schemas.Policy { return schemas.Policy{Kind: Kind} }
+
+// Settings implements rollout.Configured: other recordings give other attempts.
+func (r *Recordings) Settings() string { return "recordings sha256:" + r.digest }
 
 // AboutAttempt implements rollout.Varying: it describes who was recorded.
 func (r *Recordings) AboutAttempt(task schemas.Task, attempt int) schemas.Policy {

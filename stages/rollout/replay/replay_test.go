@@ -323,7 +323,7 @@ func TestWhichRecordings(t *testing.T) {
 	p := reference(t, 1, 2)
 	about := func(rows []schemas.Trajectory, how string) string {
 		r := p.mustOpen(t, documents(t, rows, how))
-		return r.About().Model
+		return r.Settings()
 	}
 	want := about(p.rows, "lines")
 	if got := about(p.rows, "lines"); got != want || want == "" {
