@@ -17,12 +17,14 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/sandbox/fake"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/schemas/pq"
 	"github.com/medgym-data/medgym-data/stages/internal/atif"
+	"github.com/medgym-data/medgym-data/stages/internal/protocol"
 	"github.com/medgym-data/medgym-data/stages/internal/runtest"
 	"github.com/medgym-data/medgym-data/stages/rollout"
 	"github.com/medgym-data/medgym-data/stages/rollout/replay"
@@ -104,7 +106,6 @@ func (p played) same(t *testing.T, got []schemas.Trajectory) {
 			t.Errorf("%s was played by %+v", row.TrajectoryID, row.Policy)
 		}
 		row.Policy, want.Policy, row.TrajectoryID, want.TrajectoryID = schemas.Policy{}, schemas.Policy{}, "", ""
-		row.CompletionTokens, want.CompletionTokens = nil, nil
 		if !reflect.DeepEqual(row, want) {
 			a, _ := json.Marshal(row)
 			b, _ := json.Marshal(want)
@@ -440,5 +441,61 @@ func TestOnlyWhatIsAskedFor(t *testing.T) {
 	})
 	if a := r.Account(); a.Refused[replay.NotAsked] != 6 || replay.Total(a.Matched) != 2 {
 		t.Errorf("%+v", a)
+	}
+}
+
+// caller plays the right program by native tool calls, after a look around.
+type caller struct {
+	played
+	turn int
+	task schemas.Task
+}
+
+func (caller) About() schemas.Policy {
+	return schemas.Policy{Kind: "exec", Model: "caller", EndpointClass: "local", Temperature: schemas.Ptr(0.5), Protocol: rollout.ProtocolTools}
+}
+
+func (c caller) New(task schemas.Task, _ int, _ uint64) (rollout.Policy, error) {
+	c.task = task
+	return &c, nil
+}
+
+func (c *caller) Next(context.Context, rollout.Conversation) (rollout.Reply, error) {
+	adapter, err := c.Registry.Find(c.task.Source)
+	if err != nil {
+		return rollout.Reply{}, err
+	}
+	ref, err := adapter.(datasets.Referencer).Reference(c.task)
+	if err != nil {
+		return rollout.Reply{}, err
+	}
+	c.turn++
+	name, params := schemas.ActionTerminal, map[string]string{"cmd": "ls"}
+	if c.turn == 2 {
+		name, params = schemas.ActionCodeExecution, map[string]string{"code": ref.Right}
+	}
+	text, err := json.Marshal(params)
+	return rollout.Reply{Content: "so", Reasoning: "hm", FinishReason: "tool_calls", TokenIDs: []int32{1, 2}, Logprobs: []float64{-1, -2}, CompletionTokens: 2,
+		Calls: []protocol.Call{{ID: fmt.Sprint("c", c.turn), Name: name, Arguments: " " + string(text)}}}, err
+}
+
+func TestNativeCalls(t *testing.T) {
+	c := runtest.Synthetic(t, runtest.Registry(t), 1)
+	p := played{Corpus: c, play: c.Play(t), dir: c.Folder(t)}
+	p.sample(t, p.dir, caller{played: p}, 1)
+	p.rows = runtest.Rows(t, p.dir)
+	if len(p.rows) == 0 || p.rows[0].Outcome != schemas.OutcomeSolved || p.rows[0].Messages[2].ToolCallsJSON == "" {
+		t.Fatalf("nothing was solved by native calls: %+v", p.rows)
+	}
+	for _, path := range []string{p.dir, documents(t, p.rows, "lines")} {
+		r, dir := p.mustOpen(t, path), p.Folder(t)
+		p.sample(t, dir, r, r.Most())
+		rows := runtest.Rows(t, dir)
+		p.same(t, rows)
+		agrees(t, r, dir, len(p.rows))
+		want := schemas.Policy{Kind: replay.Kind, Model: "caller", Temperature: schemas.Ptr(0.5), Protocol: rollout.ProtocolTools, Seed: rows[0].Policy.Seed}
+		if !reflect.DeepEqual(rows[0].Policy, want) {
+			t.Errorf("policy %+v, want %+v", rows[0].Policy, want)
+		}
 	}
 }
