@@ -11,12 +11,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/medgym-data/medgym-data/scripts/internal/lab"
 )
@@ -72,13 +69,12 @@ func kill(ctx context.Context, args []string) error {
 		return err
 	}
 	k.rng = rand.New(rand.NewPCG(*seed, 0))
-	return inFolder(func() error { return k.run(ctx) })
+	return lab.InFolder("soak", func() error { return k.run(ctx) })
 }
 
 func (k *kills) run(ctx context.Context) (err error) {
-	// What loses its parent becomes this process's child, so that no survivor is missed.
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("adopt orphans: %w", err)
+	if err := lab.Adopt(); err != nil {
+		return err
 	}
 	if k.self, err = os.Executable(); err != nil {
 		return err
@@ -139,13 +135,9 @@ func (k *kills) round(ctx context.Context, i int) (death, error) {
 	if err := s.kill(); err != nil {
 		return d, err
 	}
-	d.Alive = gone(killed.Add(10 * time.Second))
+	d.Alive = lab.Gone(killed.Add(10 * time.Second))
 	d.GoneMS = lab.MS(time.Since(killed))
-	for _, line := range lab.HostMounts() {
-		if !slices.Contains(mounts, line) {
-			d.Mounts++
-		}
-	}
+	d.Mounts = len(lab.MoreMounts(mounts))
 	d.leftovers = k.left()
 	return d, nil
 }
@@ -220,31 +212,9 @@ func (s *supervisor) stop() error {
 	return nil
 }
 
-// gone waits until no process is left below this one, and says how many are if that
-// takes too long.
-func gone(deadline time.Time) int {
-	for {
-		for { // adopted processes that have ended
-			if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != nil || pid == 0 {
-				break
-			}
-		}
-		left := len(lab.Descendants(os.Getpid()))
-		if left == 0 || time.Now().After(deadline) {
-			return left
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
 // left looks at what could be left.
 func (k *kills) left() leftovers {
-	l := leftovers{Cgroups: lab.Cgroups(k.loads...), Containers: lab.Containers(k.backend, k.loads...)}
-	entries, _ := os.ReadDir(os.TempDir())
-	for _, entry := range entries {
-		l.Files = append(l.Files, filepath.Join(os.TempDir(), entry.Name()))
-	}
-	return l
+	return leftovers{lab.Temporary(), lab.Cgroups(k.loads...), lab.Containers(k.backend, k.loads...)}
 }
 
 // intersect is what lies in both.

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/medgym-data/medgym-data/scripts/internal/lab"
@@ -40,23 +39,4 @@ func soak(ctx context.Context, args []string) error {
 		return errors.New("want sessions, repeat or kill; each has -help")
 	}
 	return commands[args[0]](ctx, args[1:])
-}
-
-// inFolder runs f while the folder for temporary files is a fresh one, so that all
-// that lies there is of this run. In its end what is left goes.
-func inFolder(f func() error) (err error) {
-	before := os.Getenv("TMPDIR")
-	dir, err := os.MkdirTemp("", "soak-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.Setenv("TMPDIR", before), os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // programs of another user read files below
-		return err
-	}
-	temporary := filepath.Join(dir, "tmp")
-	if err := errors.Join(os.Mkdir(temporary, 0o711), os.Setenv("TMPDIR", temporary)); err != nil {
-		return err
-	}
-	return f()
 }

@@ -45,7 +45,7 @@ func repeat(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return inFolder(func() error { return r.run(ctx) })
+	return lab.InFolder("soak", func() error { return r.run(ctx) })
 }
 
 func (r *repeats) run(ctx context.Context) (err error) {

@@ -65,7 +65,7 @@ func sessions(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return inFolder(func() error { return c.run(ctx) })
+	return lab.InFolder("soak", func() error { return c.run(ctx) })
 }
 
 func (c *crowd) run(ctx context.Context) (err error) {

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/scripts/internal/lab"
+	"github.com/medgym-data/medgym-data/scripts/internal/modelserver"
+	"github.com/medgym-data/medgym-data/scripts/internal/runs"
+)
+
+// wrong is a key that no server takes.
+const wrong = "the-key-that-is-wrong"
+
+// ending is a fault that ends a run.
+type ending struct {
+	name   string
+	server modelserver.Options
+	scheme string // of the address that is asked, where it is not the server's
+	key    string
+	flags  []string
+	code   int
+	lines  int  // that it may say; 0: any number
+	gone   bool // nobody listens
+}
+
+func endings() []ending {
+	short := []string{"--patience", "1s", "--request-timeout", "1s"}
+	return []ending{
+		{name: "another model", server: modelserver.Options{Model: "another"}, key: right, code: 3, lines: 1},
+		{name: "key refused", server: modelserver.Options{Key: right}, key: wrong, code: 3, lines: 1},
+		{name: "unknown certificate", server: modelserver.Options{TLS: true}, key: right, code: 3, lines: 1},
+		{name: "plain HTTP at an https URL", scheme: "https", key: right, code: 3, lines: 1},
+		{name: "TLS at an http URL", server: modelserver.Options{TLS: true}, scheme: "http", key: right, code: 3, lines: 1},
+		{name: "redirect", server: modelserver.Options{Redirect: true}, key: right, code: 3, lines: 1},
+		{name: "nobody there", gone: true, key: right, flags: short, code: 1},
+		{name: "gone in mid-run", server: modelserver.Options{Faults: &modelserver.Faults{Outages: []modelserver.Outage{{After: 150, For: time.Hour}}}}, key: right, flags: short, code: 1},
+	}
+}
+
+// once runs each fault that ends a run, and then the same with a server that is well.
+func (p *proof) once(ctx context.Context, calm map[string]schemas.Trajectory) error {
+	table := lab.NewTable(os.Stdout, "run", "exit code", "seconds", "says", "then, with a server that is well")
+	for _, e := range endings() {
+		dir := filepath.Join(p.work, "ending")
+		if err := runs.Copy(p.prepared, dir); err != nil {
+			return err
+		}
+		code, took, said, err := p.ends(ctx, dir, e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
+		}
+		if code != e.code {
+			p.wrong("%s: exit code %d, not %d: %s", e.name, code, e.code, last(said))
+		}
+		if n := strings.Count(said, "\n"); e.lines > 0 && n != e.lines || n == 0 {
+			p.wrong("%s: it says %d lines", e.name, n)
+		}
+		if leak := p.leaks(said); leak != "" {
+			p.wrong("%s: it says %s", e.name, leak)
+		}
+		then, err := p.goesOn(ctx, dir, calm)
+		if err != nil {
+			return fmt.Errorf("%s, and then a server that is well: %w", e.name, err)
+		}
+		table.Row(e.name, code, took.Seconds(), last(said), then)
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	defer fmt.Println()
+	return table.Flush()
+}
+
+// A few tasks and attempts at a time are enough for what ends a run, and many enough to
+// make it give up where nobody is there.
+const (
+	few     = "--max-tasks=40"
+	fewTime = 8
+)
+
+func (p *proof) ends(ctx context.Context, dir string, e ending) (code int, took time.Duration, said string, err error) {
+	e.server.Play = p.play
+	server, err := modelserver.Start(e.server)
+	if err != nil {
+		return 0, 0, "", err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	endpoint := server.URL()
+	if e.scheme != "" {
+		endpoint = e.scheme + "://" + server.Address() + "/v1"
+	}
+	if e.gone {
+		server.Stop()
+		if conn, err := net.Dial("tcp", server.Address()); err == nil {
+			_ = conn.Close()
+			return 0, 0, "", errors.New("somebody listens at a port that was free")
+		}
+	}
+	begin := time.Now()
+	code, said, err = p.rollout(ctx, dir, endpoint, e.key, fewTime, append(e.flags, few)...)
+	return code, time.Since(begin), said, err
+}
+
+// goesOn samples in a run folder whose rollout has failed.
+func (p *proof) goesOn(ctx context.Context, dir string, calm map[string]schemas.Trajectory) (_ string, err error) {
+	server, err := modelserver.Start(modelserver.Options{Play: p.play, Key: right, Model: model})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	code, said, err := p.rollout(ctx, dir, server.URL(), right, fewTime, few)
+	if err != nil {
+		return "", err
+	}
+	if code != 0 {
+		p.wrong("going on: exit code %d: %s", code, last(said))
+		return fmt.Sprintf("exit code %d", code), nil
+	}
+	rows, err := runs.Rows(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	want := map[string]schemas.Trajectory{}
+	for id := range rows {
+		if row, ok := calm[id]; ok {
+			want[id] = row
+		}
+	}
+	if err := runs.Compare(want, rows).Err(); err != nil {
+		p.wrong("going on: %v", err)
+		return err.Error(), nil
+	}
+	return fmt.Sprintf("%d rows as in the calm run, %d answers", len(rows), server.Counts().Answers), nil
+}
