@@ -288,7 +288,7 @@ func TestScript(t *testing.T) {
 		for _, tools := range []bool{false, true} {
 			var replies []string
 			for turn := range 3 {
-				b := ask(seed, "task", replies...)
+				b := ask(100*seed+int64(turn), "task", replies...) // seeds vary from turn to turn
 				if tools {
 					b.Tools = []map[string]any{{"type": "function", "function": map[string]any{"name": "code_execution"}}, {"type": "function", "function": map[string]any{"name": "debugging"}}}
 				}

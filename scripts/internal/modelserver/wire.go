@@ -62,6 +62,20 @@ func (r Request) Turn() (n int) {
 	return n
 }
 
+// first is the first reply, with its calls; empty: there is none yet.
+func (r Request) first() string {
+	for _, m := range r.Messages {
+		if m.Role == "assistant" {
+			text := "reply " + m.Text()
+			for _, call := range m.Calls {
+				text += string(call)
+			}
+			return text
+		}
+	}
+	return ""
+}
+
 // Has says whether there is a tool of this name.
 func (r Request) Has(tool string) bool {
 	for _, t := range r.Tools {
