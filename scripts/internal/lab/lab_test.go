@@ -145,3 +145,57 @@ func TestTable(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}
 }
+
+// TestOwn: the figures of a process are there while it is.
+func TestOwn(t *testing.T) {
+	own := os.Getpid()
+	if Resident(own) <= 0 || Peak(own) < Resident(own)/2 {
+		t.Errorf("resident %d, peak %d", Resident(own), Peak(own))
+	}
+	for CPU(own) == 0 { // works until it shows
+		if t.Context().Err() != nil {
+			t.Fatal("no work of this process shows")
+		}
+	}
+	cmd := exec.Command("true")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if gone := cmd.Process.Pid; Resident(gone) != 0 || Peak(gone) != 0 || CPU(gone) != 0 {
+		t.Error("a process that has ended has figures")
+	}
+}
+
+// TestInFolder: the folder for temporary files is another one meanwhile, and goes with
+// what is in it.
+func TestInFolder(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	before := os.TempDir()
+	err := InFolder("test", func() error {
+		if os.TempDir() == before || len(Temporary()) > 0 {
+			t.Errorf("%s holds %v", os.TempDir(), Temporary())
+		}
+		if err := os.WriteFile(os.TempDir()+"/file", nil, 0o600); err != nil {
+			return err
+		}
+		if left := Temporary(); len(left) != 1 || !strings.HasSuffix(left[0], "/file") {
+			t.Errorf("%v", left)
+		}
+		return nil
+	})
+	if err != nil || os.TempDir() != before || len(Temporary()) > 0 {
+		t.Errorf("%v, %s holds %v", err, os.TempDir(), Temporary())
+	}
+}
+
+func TestMoreMounts(t *testing.T) {
+	all := HostMounts()
+	if len(all) > 0 && !slices.Contains(MoreMounts(all[1:]), all[0]) {
+		t.Error("a mount is not seen")
+	}
+	for _, line := range MoreMounts(all) { // what others mount meanwhile
+		if slices.Contains(all, line) {
+			t.Errorf("%q was there before", line)
+		}
+	}
+}
