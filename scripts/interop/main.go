@@ -23,10 +23,17 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+
+	"github.com/medgym-data/medgym-data/scripts/internal/install"
 )
 
 //go:embed read.py
 var reader string
+
+// lock pins the readers, with hashes.
+//
+//go:embed requirements.lock
+var lock []byte
 
 func main() {
 	dir := flag.String("dir", "medgym-run", "run folder")
@@ -55,7 +62,7 @@ func check(ctx context.Context, dir string, out, log io.Writer) (err error) {
 
 // compare runs read.py.
 func compare(ctx context.Context, dir string, want expectation, out, log io.Writer) (err error) {
-	python, err := install(ctx, log)
+	python, err := install.Pip(ctx, "interop", lock, log)
 	if err != nil {
 		return err
 	}
@@ -72,10 +79,10 @@ func compare(ctx context.Context, dir string, want expectation, out, log io.Writ
 	if err := errors.Join(os.WriteFile(script, []byte(reader), 0o600), os.WriteFile(expected, text, 0o600)); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, python.executable, "-s", "-P", script, dir, expected)
+	cmd := exec.CommandContext(ctx, python.Executable, "-s", "-P", script, dir, expected)
 	// datasets copies what it reads: rows of closed tiers must not stay behind in a
 	// cache.
-	cmd.Env = append(os.Environ(), "PYTHONPATH="+python.site, "HF_HOME="+filepath.Join(temp, "hf"),
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+python.Site, "HF_HOME="+filepath.Join(temp, "hf"),
 		"HF_DATASETS_OFFLINE=1", "HF_HUB_OFFLINE=1", "HF_DATASETS_DISABLE_PROGRESS_BARS=1", "HF_HUB_DISABLE_TELEMETRY=1", "POLARS_MAX_THREADS=2")
 	cmd.Stdout, cmd.Stderr = out, log
 	if err := cmd.Run(); err != nil {
