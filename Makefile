@@ -6,7 +6,7 @@ FUZZTIME ?= 3s
 
 QUICKSTART ?= medgym-quickstart
 
-.PHONY: build env image quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill bench soak soak-short abuse clean
+.PHONY: build env image quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill servers servers-all bench soak soak-short abuse clean
 
 build:
 	go build -trimpath -buildvcs=auto -o bin/medgym-data ./cmd/medgym-data
@@ -79,6 +79,14 @@ kill: env
 	bin/medgym-data synth --out "$$dir/raw" --rows 10 $(KILL_SOURCES:%=--source %); \
 	bin/medgym-data --quiet prepare --raw "$$dir/raw" --dir "$$dir/run" --no-validate; \
 	go run ./scripts/kill --binary bin/medgym-data --run "$$dir/run"
+
+# Rollouts against llama.cpp's server, from PyPI, over a model of random weights.
+servers: env
+	go run ./scripts/servers -server llama
+
+# The same against Ollama too, which is built the first time: minutes, a C++ compiler.
+servers-all: env
+	go run ./scripts/servers -server all
 
 # What an execution in the sandbox costs, against other ways: docs/benchmarks.md.
 bench: env
