@@ -11,14 +11,16 @@ import (
 
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/tokens"
+	"github.com/medgym-data/medgym-data/stages/internal/verdict"
 )
 
 // builder makes rows of groups. Its methods are safe for concurrent use: nothing
 // that one group leaves behind is seen by the next.
 type builder struct {
-	opts   Options
-	tokens *tokens.Counter
-	config []byte // rowConfig, as JSON
+	opts    Options
+	tokens  *tokens.Counter
+	verdict *verdict.Builder
+	config  []byte // rowConfig, as JSON
 }
 
 func newBuilder(opts Options, counter *tokens.Counter) *builder {
@@ -26,7 +28,7 @@ func newBuilder(opts Options, counter *tokens.Counter) *builder {
 	if err != nil {
 		config = []byte(err.Error()) // a struct of numbers and texts cannot fail
 	}
-	return &builder{opts: opts, tokens: counter, config: config}
+	return &builder{opts: opts, tokens: counter, verdict: verdict.New(counter, opts.MaxTokens), config: config}
 }
 
 // built is what became of a group.

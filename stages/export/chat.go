@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/verdict"
 	"github.com/medgym-data/medgym-data/stages/internal/window"
 )
 
@@ -36,8 +37,8 @@ const (
 	reasonChosenFailed  = "chosen_turn_failed"   // the solved attempt itself went wrong in that turn
 
 	// verifier
-	reasonNoSteps       = "no_steps"
-	reasonTooLong       = "too_long"
+	reasonNoSteps       = verdict.NoSteps
+	reasonTooLong       = verdict.TooLong
 	reasonContradiction = "contradicting_labels" // same prompt, YES and NO
 	reasonUnbalanced    = "balance"
 )
@@ -137,7 +138,7 @@ func solution(t schemas.Trajectory) (schemas.Step, string) {
 	if *t.Reward != 1 {
 		return schemas.Step{}, reasonNotSolved
 	}
-	i := lastSubmission(t)
+	i := verdict.LastSubmission(t)
 	if i < 0 {
 		return schemas.Step{}, reasonNoSubmission
 	}
@@ -145,16 +146,6 @@ func solution(t schemas.Trajectory) (schemas.Step, string) {
 		return schemas.Step{}, reasonInconsistent
 	}
 	return t.Steps[i], ""
-}
-
-// lastSubmission is the index of the last step that handed something in; -1 for none.
-func lastSubmission(t schemas.Trajectory) int {
-	for i := len(t.Steps) - 1; i >= 0; i-- {
-		if t.Steps[i].Submission != "" {
-			return i
-		}
-	}
-	return -1
 }
 
 // assistantTurns counts the turns of the assistant.

@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/medgym-data/medgym-data/schemas"
 )
@@ -83,19 +82,6 @@ func TestStepText(t *testing.T) {
 		if got := stepText(schemas.Step{Action: schemas.ActionDebugging, ParamsJSON: c.params}); got != c.want {
 			t.Errorf("%s: %q, want %q", c.params, got, c.want)
 		}
-	}
-}
-
-func TestCutMiddle(t *testing.T) {
-	long := strings.Repeat("漢字é", 200)
-	for limit := range 300 {
-		got := cutMiddle(long, limit)
-		if !utf8.ValidString(got) || limit > 0 && (!strings.Contains(got, "bytes left out]") || len(got) > limit+40) {
-			t.Fatalf("limit %d: %q", limit, got)
-		}
-	}
-	if got := cutMiddle("short", 5); got != "short" {
-		t.Errorf("%q", got)
 	}
 }
 

@@ -2,31 +2,15 @@ package export
 
 import (
 	"crypto/sha256"
-	_ "embed"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
-
-	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/tokens"
 )
 
-// judge is the system turn of every verifier row.
-//
-//go:embed templates/judge.txt
-var judge string
-
-// outputLimits are the bytes to which each output and value in an attempt is cut,
-// one after the other, until a row fits. The first cuts nothing.
-var outputLimits = []int{0, 16_384, 8_192, 4_096, 2_048, 1_024, 512, 256}
-
-// verifier makes a row of every trajectory with a reward. An outcome verifier
-// (Cobbe et al. 2021) learns from the attempt alone, so nothing that a grader
-// said may stand in it.
+// verifier makes a row of every trajectory with a reward: the question of package
+// verdict, and the answer to it.
 func (b *builder) verifier(out *built, g group) error {
 	labels := map[string]bool{}
 	contradicted := map[string]bool{}
@@ -66,160 +50,26 @@ func (b *builder) judged(task taskInfo, t schemas.Trajectory) (row schemas.Verif
 	if reason := unusable(task, t); reason != "" {
 		return row, false, reason, nil
 	}
-	a, err := attemptOf(t)
-	if err != nil {
-		return row, false, "", err
-	}
-	if len(a.turns) == 0 {
-		return row, false, reasonNoSteps, nil
+	q, reason, err := b.verdict.Ask(task.instruction, t)
+	if err != nil || reason != "" {
+		return row, false, reason, err
 	}
 	label := *t.Reward == 1
-	verdict, mix := schemas.VerdictNo, schemas.PolicyOff
+	answer, mix := schemas.VerdictNo, schemas.PolicyOff
 	if label {
-		verdict = schemas.VerdictYes
+		answer = schemas.VerdictYes
 	}
 	if t.Policy.Kind == "openai" || t.Policy.Kind == "exec" {
 		mix = schemas.PolicyOn
 	}
 	row = schemas.Verifier{
 		Prefix:     b.prefix(schemas.ConfigVerifier, "", task, t),
-		Completion: []schemas.Message{{Role: schemas.RoleAssistant, Content: verdict}},
+		Completion: []schemas.Message{{Role: schemas.RoleAssistant, Content: answer}},
 		Label:      &label, Reward: t.Reward, PolicyMix: mix,
 	}
-	row.NTurns = a.turns[len(a.turns)-1].number
-	before := ""
-	for i, limit := range outputLimits {
-		text := serialize(task.instruction, a, limit)
-		if text == before {
-			continue
-		}
-		before = text
-		row.Prompt = []schemas.Message{{Role: schemas.RoleSystem, Content: strings.TrimSpace(judge)}, {Role: schemas.RoleUser, Content: text}}
-		row.NTokens = int32(b.tokens.CountMessages(row.Prompt) + b.replyTokens(row.Completion))
-		if int(row.NTokens) <= b.opts.MaxTokens {
-			return row, i > 0, "", nil
-		}
-	}
-	return row, false, reasonTooLong, nil
-}
-
-// attempt is what the verifier sees of a trajectory.
-type attempt struct {
-	turns    []turn
-	handedIn bool // it ends with a submission
-}
-
-// turn is one step of it.
-type turn struct {
-	number  int32
-	action  string
-	params  []param
-	results []param
-}
-
-// attemptOf reads the steps up to the last submission, which is the one that was
-// graded. What happened after it is left out: that the agent went on would say
-// that it had been told to.
-//
-// The outcome of a submission is taken from what the sandbox recorded, never from
-// the observation, in which a grader's verdict may stand; other observations in
-// which one was shown are left out. So attempts that differ in nothing but their
-// verdict give the same text.
-func attemptOf(t schemas.Trajectory) (attempt, error) {
-	steps, last := t.Steps, lastSubmission(t)
-	if last >= 0 {
-		steps = steps[:last+1]
-	}
-	turns := make([]turn, 0, len(steps))
-	for i, s := range steps {
-		results, err := resultsOf(s)
-		if err != nil {
-			return attempt{}, fmt.Errorf("trajectory %s: steps[%d]: %w", t.TrajectoryID, i, err)
-		}
-		turns = append(turns, turn{schemas.Value(s.Turn), s.Action, paramsOf(s), results})
-	}
-	return attempt{turns, last >= 0}, nil
-}
-
-// resultsOf lists what came of a step.
-func resultsOf(s schemas.Step) ([]param, error) {
-	if s.Submission == "" {
-		if schemas.Value(s.GraderFeedbackShown) {
-			return nil, nil
-		}
-		return filled(param{"output", s.Observation}), nil
-	}
-	var sub datasets.Submission
-	if err := json.Unmarshal([]byte(s.Submission), &sub); err != nil {
-		return nil, fmt.Errorf("submission: %w", err)
-	}
-	status := ""
-	if sub.Status != "ok" {
-		status = strings.TrimSpace(sub.Status + " " + sub.Error)
-	}
-	out := filled(param{"status", status}, param{"stdout", sub.Stdout}, param{"stderr", sub.Stderr})
-	for _, values := range []map[string]datasets.RawValue{sub.Records, sub.Captured} {
-		names := make([]string, 0, len(values))
-		for name := range values {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			if name != "answer" { // it stands at the end
-				out = append(out, param{name, string(values[name])})
-			}
-		}
-	}
-	answer := sub.Answer
-	if answer == nil {
-		answer = sub.Captured["answer"]
-	}
-	return append(out, filled(param{"answer", string(answer)})...), nil
-}
-
-func filled(params ...param) []param {
-	return slices.DeleteFunc(params, func(p param) bool { return strings.TrimSpace(p.text) == "" })
-}
-
-// serialize writes a task and an attempt at it as one text, with outputs of more
-// than limit bytes cut in their middle; 0 cuts nothing.
-func serialize(instruction string, a attempt, limit int) string {
-	var s strings.Builder
-	fmt.Fprintf(&s, "<task>\n%s\n</task>\n\n<attempt>\n", strings.TrimSpace(instruction))
-	for _, t := range a.turns {
-		action := t.action
-		if action == "" {
-			action = "no action that could be read"
-		}
-		fmt.Fprintf(&s, "[turn %d] %s\n", t.number, action)
-		for _, p := range t.params {
-			fmt.Fprintf(&s, "%s:\n%s\n", p.name, strings.TrimRight(p.text, "\n"))
-		}
-		for _, p := range t.results {
-			fmt.Fprintf(&s, "-> %s:\n%s\n", p.name, strings.TrimRight(cutMiddle(p.text, limit), "\n"))
-		}
-		s.WriteByte('\n')
-	}
-	if !a.handedIn {
-		s.WriteString("Nothing was handed in.\n")
-	}
-	s.WriteString("</attempt>")
-	return s.String()
-}
-
-// cutMiddle keeps the beginning and the end of a text, about limit bytes in all.
-func cutMiddle(text string, limit int) string {
-	if limit == 0 || len(text) <= limit {
-		return text
-	}
-	head, tail := limit/2, len(text)-limit/2
-	for head > 0 && !utf8.RuneStart(text[head]) {
-		head--
-	}
-	for tail < len(text) && !utf8.RuneStart(text[tail]) {
-		tail++
-	}
-	return fmt.Sprintf("%s\n[%d bytes left out]\n%s", text[:head], tail-head, text[tail:])
+	row.Prompt, row.NTurns = q.Messages, q.Turns
+	row.NTokens = int32(q.Tokens + b.replyTokens(row.Completion))
+	return row, q.Cut, "", nil
 }
 
 // replyTokens counts a reply behind a prompt that has been counted.

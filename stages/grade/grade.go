@@ -25,21 +25,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/medgym-data/medgym-data/datasets"
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/sandbox"
 	"github.com/medgym-data/medgym-data/schemas"
-	"github.com/medgym-data/medgym-data/schemas/pq"
 	"github.com/medgym-data/medgym-data/stages/internal/execute"
 	"github.com/medgym-data/medgym-data/stages/internal/judge"
 	"github.com/medgym-data/medgym-data/stages/internal/rawfiles"
+	"github.com/medgym-data/medgym-data/stages/internal/rewrite"
 )
 
 // Name of the stage.
@@ -108,7 +105,7 @@ func work(ctx context.Context, w *pipeline.Work, opts Options) (err error) {
 	if err != nil {
 		return err
 	}
-	groups, err := groupsOf(w.Input(rolloutStage))
+	groups, err := rewrite.Groups(w.Input(rolloutStage))
 	if err != nil {
 		return err
 	}
@@ -118,44 +115,42 @@ func work(ctx context.Context, w *pipeline.Work, opts Options) (err error) {
 	defer meter.Done()
 	reports := map[string]*Report{}
 	for _, g := range groups {
-		adapter, err := opts.Registry.Find(g.source)
+		adapter, err := opts.Registry.Find(g.Source)
 		if err != nil {
 			return err
 		}
 		grader, ok := adapter.(datasets.Grader)
 		if !ok {
-			return fmt.Errorf("source %s has no grader", g.source)
+			return fmt.Errorf("source %s has no grader", g.Source)
 		}
-		raw, err := inv.Raw(g.source)
+		raw, err := inv.Raw(g.Source)
 		if err != nil {
 			return err
 		}
-		tasks, err := tasksOf(ctx, filepath.Join(w.Input(tasksStage), filepath.FromSlash(g.folder)), g.split)
+		tasks, err := g.Tasks(ctx, w.Input(tasksStage))
 		if err != nil {
 			return err
 		}
-		if reports[g.source] == nil {
-			reports[g.source] = newReport()
+		if reports[g.Source] == nil {
+			reports[g.Source] = newReport()
 		}
 		r := regrader{judge: judge.Judge{Grader: grader, Runner: datasets.WithRaw(runner{box}, raw)}, version: adapter.Spec().GraderVersion, tasks: tasks}
-		folder, closed := filepath.Join(w.Dir(), filepath.FromSlash(g.folder)), adapter.Spec().Tier != schemas.TierOpen
-		flips, err := openFlips(folder, closed)
+		flips, err := openFlips(g.Path(w.Dir()), g.Private())
 		if err != nil {
 			return fmt.Errorf("write flips: %w", err)
 		}
 		rows := func(yield func(schemas.Trajectory, error) bool) {
-			for graded, err := range ordered(ctx, opts.Concurrency, g.rows(ctx), r.grade) {
+			for graded, err := range rewrite.Ordered(ctx, opts.Concurrency, g.Rows(ctx), r.grade) {
 				if err == nil {
 					meter.Add(1)
-					err = reports[g.source].add(graded, flips)
+					err = reports[g.Source].add(graded, flips)
 				}
 				if !yield(graded.after, err) {
 					return
 				}
 			}
 		}
-		_, err = pq.WriteShards(ctx, folder, g.split, rows, pq.Options{Private: closed})
-		if err := errors.Join(err, flips.close()); err != nil {
+		if err := errors.Join(g.Write(ctx, w.Dir(), rows), flips.close()); err != nil {
 			return err
 		}
 	}
@@ -177,65 +172,6 @@ func attempts(w *pipeline.Work) int64 {
 		return 0
 	}
 	return all.Attempts
-}
-
-// group is the shards of one source and split.
-type group struct {
-	folder string // <tier>/<source>, below the output
-	source string
-	split  string
-	files  []string
-}
-
-func groupsOf(dir string) ([]group, error) {
-	files, err := pq.Files(dir)
-	if err != nil {
-		return nil, err
-	}
-	var groups []group
-	for _, file := range files {
-		rel, err := filepath.Rel(dir, file)
-		if err != nil {
-			return nil, err
-		}
-		folder, name := filepath.Split(rel)
-		folder = filepath.ToSlash(filepath.Clean(folder))
-		split, _, _ := strings.Cut(name, "-")
-		i := slices.IndexFunc(groups, func(g group) bool { return g.folder == folder && g.split == split })
-		if i < 0 {
-			groups = append(groups, group{folder: folder, source: filepath.Base(folder), split: split})
-			i = len(groups) - 1
-		}
-		groups[i].files = append(groups[i].files, file)
-	}
-	return groups, nil
-}
-
-func (g group) rows(ctx context.Context) iter.Seq2[schemas.Trajectory, error] {
-	return func(yield func(schemas.Trajectory, error) bool) {
-		for _, file := range g.files {
-			for row, err := range pq.ReadFile[schemas.Trajectory](ctx, file) {
-				if !yield(row, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
-}
-
-// tasksOf reads the tasks of one source and split: they come in the order of the
-// raw rows, trajectories in that of ids.
-func tasksOf(ctx context.Context, folder, split string) (map[string]schemas.Task, error) {
-	tasks := map[string]schemas.Task{}
-	for task, err := range pq.ReadDir[schemas.Task](ctx, folder) {
-		if err != nil {
-			return nil, err
-		}
-		if task.Split == split {
-			tasks[task.TaskID] = task
-		}
-	}
-	return tasks, nil
 }
 
 // regrader judges the trajectories of one source and split.

@@ -1,4 +1,4 @@
-package grade
+package rewrite
 
 import (
 	"context"
@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// ordered applies f to every element, n at a time, and yields the results in the
+// Ordered applies f to every element, n at a time, and yields the results in the
 // order of the elements. It ends with the first error. At most n elements and
 // results are held.
-func ordered[A, B any](ctx context.Context, n int, in iter.Seq2[A, error], f func(context.Context, A) (B, error)) iter.Seq2[B, error] {
+func Ordered[A, B any](ctx context.Context, n int, in iter.Seq2[A, error], f func(context.Context, A) (B, error)) iter.Seq2[B, error] {
 	type result struct {
 		b   B
 		err error
