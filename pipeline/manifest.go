@@ -196,10 +196,13 @@ func (m *manifest) record(stage string) *stageRecord {
 // holder is the stage that published what lies in a folder now; "" for none. Two
 // stages may share a folder when the later one reads the earlier one and
 // rewrites what it wrote.
-func (m *manifest) holder(folder string) string {
+func (m *manifest) holder(folder string) string { return m.holderBut("", folder) }
+
+// holderBut is the holder of a folder before one of its stages last rewrote it.
+func (m *manifest) holderBut(reader, folder string) string {
 	name, serial := "", int64(-1)
 	for stage, rec := range m.Stages {
-		if rec.Done != nil && rec.Done.Output == folder && rec.Done.Serial > serial {
+		if stage != reader && rec.Done != nil && rec.Done.Output == folder && rec.Done.Serial > serial {
 			name, serial = stage, rec.Done.Serial
 		}
 	}
@@ -207,7 +210,7 @@ func (m *manifest) holder(folder string) string {
 }
 
 // input is the digest of what a stage reads of another: of what lies in that
-// stage's folder now, unless the reader itself has rewritten it.
+// stage's folder now, or lay there when the reader itself rewrote it.
 func (m *manifest) input(reader, stage string) (string, error) {
 	rec := m.Stages[stage]
 	if rec == nil || rec.Done == nil {
@@ -217,8 +220,8 @@ func (m *manifest) input(reader, stage string) (string, error) {
 		}
 		return "", BadInput("", 0, fmt.Sprintf("stage %s reads stage %s, which %s in this run folder", reader, stage, state), "run that one first")
 	}
-	if h := m.holder(rec.Done.Output); h != "" && h != reader {
-		return m.Stages[h].Done.Digest, nil
+	if h := m.holderBut(reader, rec.Done.Output); h != "" {
+		rec = m.Stages[h]
 	}
 	return rec.Done.Digest, nil
 }

@@ -66,7 +66,8 @@ type FileDigest struct {
 // manifest is written last.
 //
 // A stage may share its folder with one of its inputs, which it then rewrites.
-// When that input is made anew, the rewriting stage counts as not run.
+// When that input is made anew, the rewriting stage counts as not run. Several may
+// rewrite the same input: each reads what the one before it left.
 func (r *Run) Do(ctx context.Context, st Stage) (StageResult, error) {
 	r.stage.Lock()
 	defer r.stage.Unlock()
@@ -116,7 +117,7 @@ func (r *Run) checkStage(st Stage) error {
 			continue
 		}
 		theirs := rec.Done.Output
-		if theirs == st.Output && (slices.Contains(st.Inputs, name) || rec.Done.Inputs[st.Name] != "") {
+		if theirs == st.Output && (slices.Contains(st.Inputs, name) || rec.Done.Inputs[st.Name] != "" || r.bothRewrite(st, rec.Done)) {
 			continue
 		}
 		if theirs == st.Output || strings.HasPrefix(theirs, st.Output+"/") || strings.HasPrefix(st.Output, theirs+"/") {
@@ -124,6 +125,14 @@ func (r *Run) checkStage(st Stage) error {
 		}
 	}
 	return nil
+}
+
+// bothRewrite says whether two stages rewrite the folder of an input that they share.
+func (r *Run) bothRewrite(st Stage, other *doneRecord) bool {
+	return slices.ContainsFunc(st.Inputs, func(input string) bool {
+		rec := r.manifest.Stages[input]
+		return other.Inputs[input] != "" && rec != nil && rec.Done != nil && rec.Done.Output == st.Output
+	})
 }
 
 // keyOf computes what decides whether outputs stand, and proves that the inputs
