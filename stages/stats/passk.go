@@ -33,6 +33,7 @@ type PassRow struct {
 type attempts struct {
 	source, split            string
 	graded, strict, upstream int32
+	judged                   []judged // graded ones with a verifier's score
 }
 
 // passTable averages over tasks, for k = 1, 2, 4, ... up to the largest number

@@ -1,11 +1,12 @@
 // Package stats computes the figures of a run: tasks against the counts that the
 // paper and the published files state, outcomes and rewards of trajectories,
-// pass@k, and the sizes of training sets.
+// pass@k, what a verifier's scores are worth, and the sizes of training sets.
 //
 // A Collector is fed rows one by one and keeps counters, never rows: its memory
 // grows with the number of distinct sources, categories, action names and error
-// types, and by one small record per task tried (for pass@k). Report gives the
-// figures in the form of stats.json; WriteText renders the same as tables.
+// types, and by one small record per task tried (for pass@k) and per attempt that
+// a verifier has scored. Report gives the figures in the form of stats.json;
+// WriteText renders the same as tables.
 //
 // Null rewards (infra_error, grader_error) are never counted as failures: they
 // lower the coverage, which is printed beside every mean, and stay out of pass@k.
@@ -136,6 +137,8 @@ type SourceTrajectories struct {
 	Policies   map[string]int     `json:"policies"`    // attempts by policy kind and model
 
 	Pass map[string][]PassRow `json:"pass_at_k"` // by split, and "all"
+	// Verifier is by split, and "all"; it is left out where no attempt has a score.
+	Verifier map[string]*VerifierFigures `json:"verifier,omitempty"`
 
 	rewardSum, upstreamSum float64
 }
@@ -173,7 +176,8 @@ type Collector struct {
 	notReady   map[[3]string]int // source, status, reason
 
 	trajectories map[string]*SourceTrajectories
-	tried        map[string]*attempts // by task id
+	tried        map[string]*attempts  // by task id
+	scores       map[[2]string]*scored // source, split
 
 	sets map[[3]string]*TrainingSet
 
@@ -191,6 +195,7 @@ func New(specs []datasets.Spec) *Collector {
 		notReady:     map[[3]string]int{},
 		trajectories: map[string]*SourceTrajectories{},
 		tried:        map[string]*attempts{},
+		scores:       map[[2]string]*scored{},
 		sets:         map[[3]string]*TrainingSet{},
 	}
 }
@@ -263,6 +268,7 @@ func (c *Collector) Trajectory(t schemas.Trajectory) {
 	for _, source := range []string{t.Source, All} {
 		entry(c.trajectories, source, func() *SourceTrajectories { return newSourceTrajectories(source) }).add(t)
 	}
+	c.countScore(t)
 	task := entry(c.tried, t.TaskID, func() *attempts { return &attempts{source: t.Source, split: t.Split} })
 	if t.Reward == nil {
 		return
@@ -273,6 +279,9 @@ func (c *Collector) Trajectory(t schemas.Trajectory) {
 	}
 	if passed(t.RewardUpstream) {
 		task.upstream++
+	}
+	if t.VerifierScore != nil {
+		task.judged = append(task.judged, judged{*t.VerifierScore, passed(t.Reward), passed(t.RewardUpstream)})
 	}
 }
 
@@ -487,6 +496,7 @@ func (c *Collector) trajectoriesReport() *Trajectories {
 			s.Shares[action] = round(float64(n)/float64(steps), 6)
 		}
 		s.Pass = c.pass(source)
+		s.Verifier = c.verifier(source)
 		out.Sources = append(out.Sources, &s)
 	}
 	return out

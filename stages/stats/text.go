@@ -147,7 +147,7 @@ func (t *Trajectories) tables() []string {
 	if len(passes) > 0 {
 		out = append(out, grid("pass@k, unbiased; left out: fewer than k graded", 3, table.Row{"source", "split", "k", "tasks", "left out", "strict", "upstream"}, passes))
 	}
-	return out
+	return append(out, t.verifierTables()...)
 }
 
 func setTables(sets []*TrainingSet) []string {
