@@ -130,6 +130,9 @@ func (b *builder) prefix(config, what string, task taskInfo, from ...schemas.Tra
 		p.TrajIDs = append(p.TrajIDs, t.TrajectoryID)
 		fmt.Fprintf(id, " %q", t.TrajectoryID)
 		digestTrajectory(build, t)
+		if what == schemas.StrategyBestWorst && t.VerifierScore != nil { // nothing else depends on it
+			fmt.Fprintf(build, " scored %q %v", t.Verifier, *t.VerifierScore)
+		}
 	}
 	p.ID = config + "-" + hex.EncodeToString(id.Sum(nil)[:10])
 	p.Build = hex.EncodeToString(build.Sum(nil)[:8])

@@ -92,8 +92,9 @@ func wrongSubmissions(t schemas.Trajectory, before int32) func(yield func(int32,
 
 // bestWorst pairs the best solved attempt at a task with the worst failed one, at
 // the first turn of the assistant where they part, if the solved one did well
-// there. Every task is one candidate. Among equals the shorter attempt goes first,
-// and the first pair that can be used is taken.
+// there. Every task is one candidate. Among equals in reward and graded score go first
+// those that a verifier prefers, the highest of the solved and the lowest of the
+// failed, then the shorter ones; the first pair that can be used is taken.
 func (b *builder) bestWorst(out *built, g group, chats []conversation) {
 	best, worst, reason := extremes(g)
 	if reason != "" {
@@ -147,12 +148,30 @@ func extremes(g group) (best, worst []int, reason string) {
 		return cmp.Or(cmp.Compare(*x.Reward, *y.Reward), cmp.Compare(schemas.Value(x.Score), schemas.Value(y.Score)))
 	}
 	top, bottom := slices.MaxFunc(right, score), slices.MinFunc(wrong, score)
-	shortest := func(list []int, like int) []int {
+	// Among equals a verifier's choice goes first, then the shorter attempt.
+	ranked := func(list []int, like int, prefer int) []int {
 		list = slices.DeleteFunc(list, func(i int) bool { return score(i, like) != 0 })
-		slices.SortStableFunc(list, func(a, b int) int { return cmp.Compare(len(g.attempts[a].Messages), len(g.attempts[b].Messages)) })
+		slices.SortStableFunc(list, func(a, b int) int {
+			x, y := g.attempts[a], g.attempts[b]
+			return cmp.Or(byVerifier(x.VerifierScore, y.VerifierScore, prefer), cmp.Compare(len(x.Messages), len(y.Messages)))
+		})
 		return list
 	}
-	return shortest(right, top), shortest(wrong, bottom), ""
+	return ranked(right, top, -1), ranked(wrong, bottom, 1), ""
+}
+
+// byVerifier orders two scores of a verifier: the highest first where prefer is -1,
+// the lowest where it is 1. What has no score comes last: nothing is known of it.
+func byVerifier(a, b *float64, prefer int) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return prefer * cmp.Compare(*a, *b)
 }
 
 // diverge is the pair of two attempts at their first difference, or why it cannot
