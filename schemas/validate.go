@@ -71,6 +71,8 @@ func (t Trajectory) Validate() error {
 	c.reward("reward", t.Reward)
 	c.reward("reward_upstream", t.RewardUpstream)
 	c.reward("score", t.Score)
+	c.reward("verifier_score", t.VerifierScore)
+	c.check((t.VerifierScore == nil) == (t.Verifier == ""), "verifier", "must be filled where there is a verifier_score, and only there")
 	c.check(t.AnswerSeen == "" || jsontext.Value(t.AnswerSeen).IsValid(), "answer_seen", "is not JSON")
 
 	c.check(len(t.Messages) > 0 || t.Outcome == OutcomeInfraError, "messages", "is empty")

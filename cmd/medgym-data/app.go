@@ -33,6 +33,7 @@ func newAppOf(registry datasets.Registry, stdout, stderr io.Writer) *cli.App {
 			rolloutCommand(registry),
 			importCommand(registry),
 			gradeCommand(registry),
+			scoreCommand(registry),
 			exportCommand(registry),
 			statsCommand(registry),
 			sourcesCommand(registry),

@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 		Condition: condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits, "bytes": writeBytes, "long": writeLong, "gzip": pack, "cut": cut, "fifo": fifo, "hold": hold,
-			"closed": closed, "count": count, "clean": clean,
+			"closed": closed, "count": count, "clean": clean, "scores": scores,
 		},
 	})
 }

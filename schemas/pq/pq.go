@@ -293,6 +293,40 @@ func readFile[T any](ctx context.Context, path string, some bool, yield func(T) 
 	}
 }
 
+// Column is a leaf of a file's rows.
+type Column struct {
+	Name     string // with the names of what it lies in before it, joined by dots
+	Kind     string // physical type: BOOLEAN, INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY, …
+	Repeated bool   // it, or what it lies in
+}
+
+// Columns tells what a file that others wrote holds. ReadFile compares names alone.
+func Columns(path string) (out []Column, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("read %s: the file is damaged: %v", path, r)
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	pf, err := parquet.OpenFile(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("read %s: the file is damaged: %w", path, err)
+	}
+	for _, c := range pf.Schema().Columns() {
+		leaf, _ := pf.Schema().Lookup(c...)
+		out = append(out, Column{Name: strings.Join(c, "."), Kind: leaf.Node.Type().Kind().String(), Repeated: leaf.MaxRepetitionLevel > 0})
+	}
+	return out, nil
+}
+
 func sameColumns(file, want *parquet.Schema, some bool) error {
 	have, need := columns(file), columns(want)
 	for _, c := range need {
