@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -33,7 +34,11 @@ func backends() []backend {
 			return namespace.New(ctx, namespace.Options{Environment: env, Cells: concurrency, Log: log})
 		}},
 		{"docker", func(ctx context.Context, concurrency int, log *slog.Logger) (sandbox.Sandbox, error) {
-			return docker.New(ctx, docker.Options{Warm: concurrency, Log: log})
+			box, err := docker.New(ctx, docker.Options{Warm: concurrency, Log: log})
+			if err != nil {
+				return nil, err
+			}
+			return bounded(box, concurrency), nil
 		}},
 	}
 }
@@ -43,8 +48,16 @@ const automatic = "auto"
 
 // sandboxFlags are the flags of every command that runs programs.
 func sandboxFlags() []cli.Flag {
+	return append(boxFlags(), concurrencyFlag("programs that run at the same time"))
+}
+
+func concurrencyFlag(usage string) cli.Flag {
+	return &cli.IntFlag{Name: "concurrency", Aliases: []string{"j"}, EnvVars: []string{"MEDGYM_CONCURRENCY"}, DefaultText: "one a core", Usage: usage}
+}
+
+// boxFlags choose the sandbox.
+func boxFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "concurrency", Aliases: []string{"j"}, EnvVars: []string{"MEDGYM_CONCURRENCY"}, DefaultText: "one a core", Usage: "programs that run at the same time"},
 		backendFlag(),
 		&cli.BoolFlag{Name: "strict-sandbox", EnvVars: []string{"MEDGYM_STRICT_SANDBOX"}, Usage: "refuse to run where a control of the sandbox cannot be enforced"},
 	}
@@ -71,8 +84,13 @@ func chosen(c *cli.Context) ([]backend, error) {
 	return nil, usageErrorf(c, "--backend is auto, namespace or docker, not %q", name)
 }
 
-// openSandbox starts the sandbox that the flags ask for.
+// openSandbox starts the sandbox that the flags ask for, for so many programs at the
+// same time as --concurrency says.
 func openSandbox(c *cli.Context) (sandbox.Sandbox, error) {
+	return openSandboxFor(c, c.Int("concurrency"))
+}
+
+func openSandboxFor(c *cli.Context, programs int) (sandbox.Sandbox, error) {
 	log, err := logger(c)
 	if err != nil {
 		return nil, err
@@ -84,7 +102,7 @@ func openSandbox(c *cli.Context) (sandbox.Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	box, err := first(c.Context, candidates, c.Int("concurrency"), log)
+	box, err := first(c.Context, candidates, programs, log)
 	if err != nil {
 		return nil, err
 	}
@@ -129,4 +147,44 @@ func reason(err error) string {
 		}
 		text = rest
 	}
+}
+
+// bounded lets so many programs of a sandbox run at the same time, one a core for 0,
+// whatever the number of its sessions. Those that wait do not use up their run time.
+// (The namespace backend does so itself: a cell runs one after the other.)
+func bounded(box sandbox.Sandbox, programs int) sandbox.Sandbox {
+	if programs == 0 {
+		programs = runtime.GOMAXPROCS(0)
+	}
+	return boundedSandbox{box, make(chan struct{}, programs)}
+}
+
+type boundedSandbox struct {
+	sandbox.Sandbox
+	turns chan struct{}
+}
+
+// Open implements sandbox.Sandbox.
+func (b boundedSandbox) Open(ctx context.Context, spec sandbox.Spec) (sandbox.Session, error) {
+	session, err := b.Sandbox.Open(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	return boundedSession{session, b.turns}, nil
+}
+
+type boundedSession struct {
+	sandbox.Session
+	turns chan struct{}
+}
+
+// Run implements sandbox.Session.
+func (s boundedSession) Run(ctx context.Context, cmd sandbox.Command) (sandbox.Result, error) {
+	select {
+	case s.turns <- struct{}{}:
+	case <-ctx.Done():
+		return sandbox.Result{}, ctx.Err()
+	}
+	defer func() { <-s.turns }()
+	return s.Session.Run(ctx, cmd)
 }
