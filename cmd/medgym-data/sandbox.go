@@ -48,7 +48,7 @@ const automatic = "auto"
 
 // sandboxFlags are the flags of every command that runs programs.
 func sandboxFlags() []cli.Flag {
-	return append(boxFlags(), concurrencyFlag("programs that run at the same time"))
+	return append([]cli.Flag{concurrencyFlag("programs that run at the same time")}, boxFlags()...)
 }
 
 func concurrencyFlag(usage string) cli.Flag {

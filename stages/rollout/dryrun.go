@@ -167,7 +167,7 @@ func (r *roller) forecast(ctx context.Context, f *Forecast, price *Price) error 
 func (r *roller) opening(task schemas.Task, systems map[string]int) (int, error) {
 	of := fmt.Sprint(task.Actions)
 	if _, ok := systems[of]; !ok {
-		text, err := systemPrompt(r.prompt, task.Actions, r.opts.Limits, r.opts.Feedback, r.opts.Packages != nil)
+		text, err := systemPrompt(r.prompt, promptOf{task.Actions, r.opts.Limits, r.opts.Feedback, r.opts.Packages != nil, r.opts.Policies.About().Protocol == ProtocolTools})
 		if err != nil {
 			return 0, err
 		}

@@ -38,14 +38,13 @@ func attempts(ctx context.Context, g *gate, atATime int, play func() (ending, sp
 func TestGateOutage(t *testing.T) {
 	const giveUp = 15 * time.Minute
 	for name, tc := range map[string]struct {
-		away   time.Duration
-		gone   bool
-		faults int64 // each of the 20 that end well as it leaves lets some begin
+		away time.Duration
+		gone bool
 	}{
-		"a minute":     {time.Minute, false, 110},
-		"ten minutes":  {10 * time.Minute, false, 120},
-		"for ever":     {1000 * time.Hour, true, 125},
-		"half an hour": {30 * time.Minute, true, 125},
+		"a minute":     {time.Minute, false},
+		"ten minutes":  {10 * time.Minute, false},
+		"for ever":     {1000 * time.Hour, true},
+		"half an hour": {30 * time.Minute, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -63,7 +62,9 @@ func TestGateOutage(t *testing.T) {
 					faults.Add(1)
 					return endedInfra, spending{}
 				})
-				if g.gone != tc.gone || faults.Load() > tc.faults || faults.Load() < hopelessAfter {
+				// Each of the 20 that end well as it leaves lets some begin; without a gate there
+				// would be no end to them.
+				if g.gone != tc.gone || faults.Load() > 500 || faults.Load() < hopelessAfter {
 					t.Errorf("gone %v after %d faults", g.gone, faults.Load())
 				}
 				if !tc.gone && after.Load() < 20*6*30 {
