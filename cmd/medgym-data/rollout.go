@@ -30,7 +30,7 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 	return &cli.Command{
 		Name:  "rollout",
 		Usage: "sample trajectories: attempts at every task, run in the sandbox and graded",
-		Flags: runFlags(append(slices.Concat(boxFlags(), subsetFlags(), planFlags(), chatFlags(), execFlags(), replayFlags()),
+		Flags: runFlags(append(slices.Concat(boxFlags(), subsetFlags(), planFlags(), chatFlags(), execFlags(), replayFlags(), debuggerFlags()),
 			&cli.StringFlag{Name: "policy", Value: "reference", EnvVars: []string{"MEDGYM_POLICY"}, Usage: "who plays the agent: reference (gold solutions, with seeded mistakes), openai (a model behind a chat-completions API), exec (any program that speaks JSON Lines) or replay (recorded attempts)"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "the same seed gives the same trajectories"},
 			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},
@@ -187,13 +187,24 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 	default:
 		return opts, fmt.Errorf("--policy %q is not known; known: reference, openai, exec, replay", name)
 	}
+	debugger, endpoints, err := debuggerOf(c)
+	if err != nil {
+		return opts, err
+	}
+	if debugger != nil {
+		opts.Debugger = debugger
+	}
+	for _, e := range endpoints {
+		if !slices.ContainsFunc(access.Endpoints, func(o governance.Endpoint) bool { return o.Name() == e.Name() }) {
+			access.Endpoints = append(access.Endpoints, e)
+		}
+	}
 	if opts.Limits.Observation < 200 {
 		return opts, fmt.Errorf("--observation-chars is %d, must be at least 200", opts.Limits.Observation)
 	}
 	if opts.Limits.Turns < 1 || opts.Limits.Execution <= 0 {
 		return opts, errors.New("--turns and --timeout have to be above zero")
 	}
-	var err error
 	if opts.Packages, err = packagesOf(c); err != nil {
 		return opts, err
 	}

@@ -134,6 +134,9 @@ func (p *Policies) About() schemas.Policy {
 // Permit implements rollout.Sender.
 func (p *Policies) Permit(sources []string) error { return p.Receiver().Check(sources) }
 
+// Priced implements rollout.Priced: a program may say what its replies cost.
+func (p *Policies) Priced() bool { return true }
+
 // New implements rollout.Policies. What it gives is an io.Closer.
 func (p *Policies) New(task schemas.Task, attempt int, seed uint64) (rollout.Policy, error) {
 	if task.AccessTier != schemas.TierOpen {
