@@ -22,6 +22,7 @@ import (
 	"github.com/medgym-data/medgym-data/sandbox/python"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/rollout"
+	"github.com/medgym-data/medgym-data/stages/rollout/chat"
 	"github.com/medgym-data/medgym-data/stages/rollout/wheels"
 )
 
@@ -73,7 +74,7 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 				return err
 			}
 			if c.Bool("dry-run") {
-				forecast, err := rollout.DryRun(c.Context, run, opts, nil)
+				forecast, err := rollout.DryRun(c.Context, run, opts)
 				if err != nil {
 					return err
 				}
@@ -174,6 +175,15 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 			return opts, err
 		}
 		opts.Policies, access.Endpoints = policies, endpoints
+		if file := c.Path("prices"); file != "" { // chatPolicies has found the model in it
+			prices, err := chat.ReadPrices(file)
+			if err != nil {
+				return opts, err
+			}
+			if p := prices.Of(c.String("model")); p != nil {
+				opts.Price = &rollout.Price{Input: p.Input, Output: p.Output}
+			}
+		}
 	case "exec":
 		receiver, err := execPolicies(c, &opts)
 		if err != nil {

@@ -17,11 +17,6 @@ import (
 	"github.com/medgym-data/medgym-data/stages/internal/tokens"
 )
 
-// Price is what a model's tokens cost, in USD a million.
-type Price struct {
-	Input, Output float64
-}
-
 // Forecast is what a rollout would do, and take.
 type Forecast struct {
 	Sources map[string]PlannedSource `json:"sources"`
@@ -87,9 +82,9 @@ const (
 )
 
 // DryRun says what the stage would do in a run folder, and what that would take. It
-// makes nothing, opens no sandbox and asks no model. price may be nil: the cost is then
+// makes nothing, opens no sandbox and asks no model. Without Options.Price the cost is
 // reckoned from rows that know theirs.
-func DryRun(ctx context.Context, run *pipeline.Run, opts Options, price *Price) (Forecast, error) {
+func DryRun(ctx context.Context, run *pipeline.Run, opts Options) (Forecast, error) {
 	st, err := Stage(opts)
 	if err != nil {
 		return Forecast{}, err
@@ -107,12 +102,12 @@ func DryRun(ctx context.Context, run *pipeline.Run, opts Options, price *Price) 
 		if err := r.choose(ctx); err != nil {
 			return err
 		}
-		return r.forecast(ctx, &f, price)
+		return r.forecast(ctx, &f)
 	})
 	return f, err
 }
 
-func (r *roller) forecast(ctx context.Context, f *Forecast, price *Price) error {
+func (r *roller) forecast(ctx context.Context, f *Forecast) error {
 	seen := map[string]*measure{}
 	for id, s := range r.plan.sources {
 		if s.Chosen == 0 {
@@ -147,7 +142,7 @@ func (r *roller) forecast(ctx context.Context, f *Forecast, price *Price) error 
 			if err != nil {
 				return err
 			}
-			prompt, completion, cost := seen[task.Source].expect(opening, r.opts.Limits.PromptTokens, price)
+			prompt, completion, cost := seen[task.Source].expect(opening, r.opts.Limits.PromptTokens, r.opts.Price)
 			s.PromptTokens += left * int64(math.Round(prompt))
 			s.CompletionTokens += left * int64(math.Round(completion))
 			if cost != nil {
@@ -167,7 +162,8 @@ func (r *roller) forecast(ctx context.Context, f *Forecast, price *Price) error 
 func (r *roller) opening(task schemas.Task, systems map[string]int) (int, error) {
 	of := fmt.Sprint(task.Actions)
 	if _, ok := systems[of]; !ok {
-		text, err := systemPrompt(r.prompt, promptOf{task.Actions, r.opts.Limits, r.opts.Feedback, r.opts.Packages != nil, r.opts.Policies.About().Protocol == ProtocolTools})
+		tools := r.opts.Policies.About().Protocol == ProtocolTools // what declares them is not counted
+		text, err := systemPrompt(r.prompt, promptOf{task.Actions, r.opts.Limits, r.opts.Feedback, r.opts.Packages != nil, tools})
 		if err != nil {
 			return 0, err
 		}
@@ -261,7 +257,7 @@ func (m *measure) expect(opening, limit int, price *Price) (prompt, completion f
 	prompt, completion = prompt/float64(attempts), completion/float64(attempts)
 	switch {
 	case price != nil:
-		cost = schemas.Ptr((prompt*price.Input + completion*price.Output) / 1e6)
+		cost = schemas.Ptr(price.of(prompt, completion))
 	case m.priced > 0:
 		cost = schemas.Ptr(m.cost / float64(m.priced))
 	}

@@ -415,6 +415,25 @@ func TestCaps(t *testing.T) {
 	})
 }
 
+// A price makes costs of tokens where the policy tells none.
+func TestPrice(t *testing.T) {
+	c := corpus(t, 1)
+	opts := options(c, c.Play(t))
+	opts.Price, opts.Caps = &rollout.Price{Input: 2, Output: 3e6}, rollout.Caps{CostUSD: 1}
+	opts.Concurrency = 1
+	dir := c.Folder(t)
+	res := mustDo(t, dir, opts)
+	rows := runtest.Rows(t, dir)
+	if len(rows) != 1 || res.Summary["stopped"] != rollout.CapCost {
+		t.Errorf("%d rows, summary %v", len(rows), res.Summary)
+	}
+	for _, row := range rows {
+		if want := float64(*row.PromptTokens)*2e-6 + 3*float64(*row.CompletionTokens); row.CostUSD == nil || *row.CostUSD < 0.999*want || *row.CostUSD > 1.001*want {
+			t.Errorf("cost %v, want %g", row.CostUSD, want)
+		}
+	}
+}
+
 // The infra_error rows of a rollout that is done are tried again on demand.
 func TestRetryInfra(t *testing.T) {
 	c := corpus(t, 2)
@@ -632,7 +651,7 @@ func (varying) AboutAttempt(_ schemas.Task, attempt int) schemas.Policy {
 	return schemas.Policy{Kind: "varying", Temperature: schemas.Ptr(float64(attempt) / 10)}
 }
 
-func (varying) Details() any { return map[string]any{"temperatures": "a tenth each"} }
+func (varying) Settings() string { return "a tenth each" }
 
 func TestVarying(t *testing.T) {
 	c := corpus(t, 1)
@@ -646,7 +665,7 @@ func TestVarying(t *testing.T) {
 		}
 	}
 	opts = options(c, c.Play(t)) // without the schedule
-	if _, err := do(t, t.Context(), dir, opts, nil); !errors.Is(err, pipeline.ErrDrift) || !strings.Contains(err.Error(), "details.temperatures") {
+	if _, err := do(t, t.Context(), dir, opts, nil); !errors.Is(err, pipeline.ErrDrift) || !strings.Contains(err.Error(), "config settings") {
 		t.Errorf("another schedule: %v", err)
 	}
 }
@@ -658,6 +677,8 @@ func TestDryRun(t *testing.T) {
 	opts.Policies = paid{opts.Policies}
 	dir := c.Folder(t)
 	dry := func(price *rollout.Price) rollout.Forecast {
+		opts := opts
+		opts.Price = price
 		t.Helper()
 		before := files(t, dir)
 		run, err := pipeline.Open(t.Context(), dir, pipeline.Options{})
@@ -666,7 +687,7 @@ func TestDryRun(t *testing.T) {
 		}
 		other := opts
 		other.Sandbox = func(context.Context) (sandbox.Sandbox, error) { return nil, errors.New("a dry run opens nothing") }
-		f, err := rollout.DryRun(t.Context(), run, other, price)
+		f, err := rollout.DryRun(t.Context(), run, other)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -713,7 +734,7 @@ func TestDryRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = run.Close() }()
-	if _, err := rollout.DryRun(t.Context(), run, opts, nil); !errors.Is(err, pipeline.ErrDrift) {
+	if _, err := rollout.DryRun(t.Context(), run, opts); !errors.Is(err, pipeline.ErrDrift) {
 		t.Errorf("another seed: %v", err)
 	}
 }

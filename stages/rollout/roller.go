@@ -291,6 +291,9 @@ func (r *roller) openSources() error {
 // was dropped has none.
 func (r *roller) one(ctx context.Context, task schemas.Task, attempt int, probe bool) error {
 	row, err := r.attempt(ctx, task, attempt)
+	if p := r.opts.Price; err == nil && p != nil && row.CostUSD == nil && row.PromptTokens != nil {
+		row.CostUSD = schemas.Ptr(p.of(float64(*row.PromptTokens), float64(schemas.Value(row.CompletionTokens))))
+	}
 	end, took := endedDropped, spending{}
 	if err == nil {
 		end, took = endedOtherwise, briefOf(row).spending()

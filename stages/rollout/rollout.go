@@ -105,6 +105,9 @@ type Options struct {
 	Sandbox     func(context.Context) (sandbox.Sandbox, error)
 	Concurrency int // attempts in flight; 0: one for each processor. No part of the config
 	Caps        Caps
+	// Price reckons the cost of attempts whose policy does not tell any, by the tokens
+	// of the row. Nil: it is not known. No part of the config
+	Price *Price
 
 	// Packages may be installed by programs where it is not nil.
 	Packages *wheels.Source
@@ -147,9 +150,19 @@ const (
 	CapTime   = "time"
 )
 
-// Priced is for Policies that may know what their replies cost (Reply.CostUSD).
+// Priced is for Policies that may know what their replies cost (Reply.CostUSD). Where
+// they do not, Options.Price is asked for.
 type Priced interface {
 	Priced() bool
+}
+
+// Price is what a model's tokens cost, in USD a million.
+type Price struct {
+	Input, Output float64
+}
+
+func (p Price) of(prompt, completion float64) float64 {
+	return (prompt*p.Input + completion*p.Output) / 1e6
 }
 
 // Limits bound an attempt. The defaults are the paper's where it states any.
@@ -351,7 +364,7 @@ func (o Options) check() error {
 		return fmt.Errorf("until solved is %d, not 1 to the number of attempts, %d", o.UntilSolved, o.K)
 	case !(o.Caps.CostUSD >= 0) || o.Caps.Tokens < 0 || o.Caps.Time < 0 || o.GiveUp < 0:
 		return errors.New("caps and times cannot be negative")
-	case o.Caps.CostUSD > 0 && !priced(o.Policies):
+	case o.Caps.CostUSD > 0 && o.Price == nil && !priced(o.Policies):
 		return fmt.Errorf("a cap on cost needs to know what replies cost, and the policy %s does not: give its prices, or cap the tokens", o.Policies.About().Kind)
 	case o.MaxTasks < 0 || o.Concurrency < 0:
 		return errors.New("the number of tasks and the concurrency cannot be negative")
