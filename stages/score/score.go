@@ -246,11 +246,11 @@ func (s *scorer) openModel(ctx context.Context, groups []rewrite.Group) error {
 		if g.Private() && !slices.Contains(closed, g.Source) {
 			closed = append(closed, g.Source)
 		}
-		for row, err := range g.Rows(ctx) {
+		for row, err := range rewrite.Columns[scoreColumns](ctx, g) {
 			if err != nil {
 				return err
 			}
-			if row.VerifierScore != nil && row.Verifier != s.verifier {
+			if row.Score != nil && row.Verifier != s.verifier {
 				others[row.Verifier]++
 			}
 		}
@@ -262,6 +262,12 @@ func (s *scorer) openModel(ctx context.Context, groups []rewrite.Group) error {
 		return err
 	}
 	return s.resume(ctx)
+}
+
+// scoreColumns are what a trajectory has of scores.
+type scoreColumns struct {
+	Score    *float64 `parquet:"verifier_score,optional"`
+	Verifier string   `parquet:"verifier,optional"`
 }
 
 // resume reads the answers in the journal.

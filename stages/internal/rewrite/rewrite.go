@@ -73,6 +73,19 @@ func (g Group) Rows(ctx context.Context) iter.Seq2[schemas.Trajectory, error] {
 	}
 }
 
+// Columns yields the group's trajectories with the columns of T alone.
+func Columns[T any](ctx context.Context, g Group) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, file := range g.files {
+			for row, err := range pq.ReadColumns[T](ctx, file) {
+				if !yield(row, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Tasks reads the group's tasks from the folder of all tasks: they come in the order
 // of the raw rows, trajectories in that of ids.
 func (g Group) Tasks(ctx context.Context, dir string) (map[string]schemas.Task, error) {
