@@ -616,6 +616,10 @@ var leakFaults = []leakFault{
 	{"cut", func(w http.ResponseWriter, echo string) {
 		leakBytes(w, "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{\"choices\":[\""+echo)
 	}},
+	{"afterwards", func(w http.ResponseWriter, echo string) { // net/http tells the standard log
+		body, _ := json.Marshal(leakChoice(leakReply, "stop", "tiny"))
+		leakBytes(w, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s%s", len(body), body, leakHead(echo)))
+	}},
 	{"no choice", func(w http.ResponseWriter, echo string) {
 		leakAnswer(w, http.StatusOK, map[string]any{"model": echo, "choices": []any{}})
 	}},

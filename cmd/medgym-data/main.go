@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"slices"
@@ -22,6 +23,9 @@ import (
 
 func main() {
 	namespace.Init() // a sandbox cell begins as a copy of this program
+	// Libraries write there what foreign servers said, unasked: net/http quotes what
+	// comes behind a response, which may be rows or a key. Ours is log/slog.
+	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal drains. From then on signals have their own effect again: a
 	// second one aborts.
