@@ -30,7 +30,7 @@ func execFlags() []cli.Flag {
 }
 
 // execPolicies makes the policy exec of the flags, and holds the attempts in flight to
-// the number of programs: one that waited would wait in its own time.
+// the number of programs: more would only wait for one.
 func execPolicies(c *cli.Context, opts *rollout.Options) (*governance.Endpoint, error) {
 	if err := need(c, "exec"); err != nil {
 		return nil, err

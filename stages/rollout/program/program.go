@@ -21,6 +21,7 @@ import (
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/pipeline/governance"
 	"github.com/medgym-data/medgym-data/schemas"
+	"github.com/medgym-data/medgym-data/stages/internal/stopwatch"
 	"github.com/medgym-data/medgym-data/stages/rollout"
 )
 
@@ -40,7 +41,7 @@ type Options struct {
 	// Timeout is how long the program may take for one answer: 10 min.
 	Timeout time.Duration
 	// Programs is how many processes there are at most. An attempt that finds none
-	// waits, and its time runs. 0: as many as attempts.
+	// waits, which is not counted against it. 0: as many as attempts.
 	Programs int
 	Feedback string
 	Limits   rollout.Limits // told to the program; zero ones are not
@@ -187,7 +188,9 @@ func (p *Policies) Close() error {
 var errClosed = errors.New("the programs have been ended")
 
 // take gives a process that waits for an attempt: one that has played, or a new one.
+// The time until there is one is not the attempt's.
 func (p *Policies) take(ctx context.Context) (*process, error) {
+	defer stopwatch.Pause(ctx)()
 	if p.slots != nil {
 		select {
 		case p.slots <- struct{}{}:
