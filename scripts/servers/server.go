@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -69,16 +70,24 @@ type server struct {
 // serve starts a server over the model file on a free port of this machine and waits
 // until it answers. Its log is <state>/log.
 func serve(ctx context.Context, l launcher, state, model string, context int) (*server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := errors.Join(listener.Close(), os.MkdirAll(state, 0o700)); err != nil {
+	port, err := freePort()
+	if err := errors.Join(err, os.MkdirAll(state, 0o700)); err != nil {
 		return nil, err
 	}
 	s := &server{launcher: l, state: state, model: model, port: port, context: context}
 	return s, s.start(ctx)
+}
+
+// freePort finds a port that nobody listens on and that no connection is given: a
+// client that tries a port of those while its server is away may meet itself.
+func freePort() (int, error) {
+	for range 100 {
+		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(20_000+rand.IntN(10_000)))
+		if err == nil {
+			return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+		}
+	}
+	return 0, errors.New("no port is free")
 }
 
 // base is the server's address, endpoint that of its OpenAI-compatible API.
