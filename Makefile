@@ -6,7 +6,7 @@ FUZZTIME ?= 3s
 
 QUICKSTART ?= medgym-quickstart
 
-.PHONY: build env image quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill servers servers-all bench soak soak-short abuse clean
+.PHONY: build env image quickstart test race lint test-ordinary generate check-generate fuzz-short interop kill faults servers servers-all bench soak soak-short abuse clean
 
 build:
 	go build -trimpath -buildvcs=auto -o bin/medgym-data ./cmd/medgym-data
@@ -79,6 +79,10 @@ kill: env
 	bin/medgym-data synth --out "$$dir/raw" --rows 10 $(KILL_SOURCES:%=--source %); \
 	bin/medgym-data --quiet prepare --raw "$$dir/raw" --dir "$$dir/run" --no-validate; \
 	go run ./scripts/kill --binary bin/medgym-data --run "$$dir/run"
+
+# A rollout whose model server fails in every known way, against a calm one.
+faults: env
+	go run ./scripts/faults -attempts 300
 
 # Rollouts against llama.cpp's server, from PyPI, over a model of random weights.
 servers: env
