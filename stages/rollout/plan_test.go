@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -625,22 +624,6 @@ func failing(err error) func(context.Context) (sandbox.Sandbox, error) {
 		return fake.New(func(context.Context, *fake.Session, sandbox.Command) (sandbox.Result, error) {
 			return sandbox.Result{}, err
 		}), nil
-	}
-}
-
-// A policy of ours that is no closer must not become one by what it embeds: its Close
-// would be that of the client which all attempts share.
-func TestPoliciesShareNoClose(t *testing.T) {
-	c := corpus(t, 1)
-	policies := rollout.Reference(c.Registry, schemas.FeedbackStopOnSuccess)
-	policy, err := policies.New(c.Tasks[0], 0, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, shared := policies.(io.Closer); shared {
-		if _, one := policy.(io.Closer); one {
-			t.Error("an attempt would close the client of all")
-		}
 	}
 }
 

@@ -56,4 +56,3 @@ func TestTools(t *testing.T) {
 		}
 	}
 }
-

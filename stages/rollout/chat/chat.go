@@ -179,12 +179,13 @@ func (p *policies) New(task schemas.Task, attempt int, seed uint64) (rollout.Pol
 			return nil, err
 		}
 	}
-	return &policy{policies: p, task: task.TaskID, attempt: attempt, seed: seed}, nil
+	return &policy{of: p, task: task.TaskID, attempt: attempt, seed: seed}, nil
 }
 
-// policy is the model in one attempt.
+// policy is the model in one attempt. It embeds nothing: what can be done to all
+// attempts, closing among it, is not to be done to one.
 type policy struct {
-	*policies
+	of      *policies
 	task    string
 	attempt int
 	seed    uint64
@@ -198,17 +199,17 @@ func (a *policy) Next(ctx context.Context, c rollout.Conversation) (rollout.Repl
 	if err != nil {
 		return rollout.Reply{}, err
 	}
-	r := model.Request{Messages: messages, Temperature: a.temperature(a.attempt), TopP: a.opts.TopP, MaxTokens: a.opts.MaxTokens, Stop: a.opts.Stop,
-		Logprobs: a.opts.Logprobs, TokenIDs: a.opts.TokenIDs, Extra: a.opts.Extra}
-	if a.opts.Protocol == rollout.ProtocolTools {
+	r := model.Request{Messages: messages, Temperature: a.of.temperature(a.attempt), TopP: a.of.opts.TopP, MaxTokens: a.of.opts.MaxTokens, Stop: a.of.opts.Stop,
+		Logprobs: a.of.opts.Logprobs, TokenIDs: a.of.opts.TokenIDs, Extra: a.of.opts.Extra}
+	if a.of.opts.Protocol == rollout.ProtocolTools {
 		r.Tools = toolsOf(c.Actions)
 	}
 	var choice model.Choice
 	var usage model.Usage
-	if turn == 0 && a.opts.N > 1 {
+	if turn == 0 && a.of.opts.N > 1 {
 		choice, usage, err = a.first(ctx, r)
 	} else {
-		choice, usage, err = a.ask(ctx, r, seedOf(a.seed, "turn", strconv.Itoa(turn)))
+		choice, usage, err = a.of.ask(ctx, r, seedOf(a.seed, "turn", strconv.Itoa(turn)))
 	}
 	if err != nil {
 		return a.failed(err)
@@ -268,7 +269,7 @@ func (a *policy) reply(c model.Choice, u model.Usage) (rollout.Reply, error) {
 	for _, call := range c.Calls {
 		reply.Calls = append(reply.Calls, protocol.Call(call))
 	}
-	if a.opts.Protocol == rollout.ProtocolTools || len(reply.Calls) == 0 {
+	if a.of.opts.Protocol == rollout.ProtocolTools || len(reply.Calls) == 0 {
 		return reply, nil
 	}
 	// Nothing was offered to be called, and a server that was offered no tools may not

@@ -517,3 +517,12 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+// What an attempt has is closed when it ends, and the client is not its own.
+func TestAttemptsShareTheClient(t *testing.T) {
+	policies, _ := asked(t, Options{}, ok)
+	policy := start(t, policies, 0)
+	if _, closes := policy.(io.Closer); closes {
+		t.Error("an attempt that ends would close the client of all")
+	}
+}

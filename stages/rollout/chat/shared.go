@@ -47,22 +47,22 @@ func newShared(n int) *shared { return &shared{n: n, groups: map[groupKey]*group
 // for the same and takes the same part. Where the server gave fewer replies, the
 // missing ones are asked for one by one.
 func (a *policy) first(ctx context.Context, r model.Request) (model.Choice, model.Usage, error) {
-	schedule := max(1, len(a.opts.Temperatures))
+	schedule := max(1, len(a.of.opts.Temperatures))
 	place := a.attempt / schedule
-	key := groupKey{a.task, a.attempt % schedule, place / a.opts.N}
-	part := place % a.opts.N
-	seed := seedOf(a.opts.Seed, "group", key.task, strconv.Itoa(key.temperature), strconv.Itoa(key.number))
-	res, err := a.shared.get(ctx, key, part, func(ctx context.Context) (model.Response, error) {
+	key := groupKey{a.task, a.attempt % schedule, place / a.of.opts.N}
+	part := place % a.of.opts.N
+	seed := seedOf(a.of.opts.Seed, "group", key.task, strconv.Itoa(key.temperature), strconv.Itoa(key.number))
+	res, err := a.of.shared.get(ctx, key, part, func(ctx context.Context) (model.Response, error) {
 		r := r
-		r.N = a.opts.N
-		a.seeded(&r, seed)
-		return a.opts.Client.Chat(ctx, r)
+		r.N = a.of.opts.N
+		a.of.seeded(&r, seed)
+		return a.of.opts.Client.Chat(ctx, r)
 	})
 	if err != nil {
 		return model.Choice{}, model.Usage{}, err
 	}
 	if part >= len(res.Choices) {
-		return a.ask(ctx, r, seedOf(seed, "choice", strconv.Itoa(part)))
+		return a.of.ask(ctx, r, seedOf(seed, "choice", strconv.Itoa(part)))
 	}
 	return res.Choices[part], shareOf(res, part), nil
 }
