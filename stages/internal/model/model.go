@@ -339,7 +339,30 @@ func (q *question) ask(ctx context.Context, h *host) (Response, *Error) {
 		h.http.CloseIdleConnections()
 		res, fault, _ = q.send(bounded, h)
 	}
+	res.hide(q.client.opts.Key)
 	return res, fault
+}
+
+// shortKey is the length below which a key is a dummy, as servers of one's own take, and
+// may well be a word of a reply.
+const shortKey = 16
+
+// hide takes the key out of replies: a server, or a proxy before it, may give it back,
+// and replies are kept and shown.
+func (r *Response) hide(key string) {
+	if len(key) < shortKey {
+		return
+	}
+	for i := range r.Choices {
+		c := &r.Choices[i]
+		texts := []*string{&c.Content, &c.Reasoning}
+		for j := range c.Calls {
+			texts = append(texts, &c.Calls[j].ID, &c.Calls[j].Name, &c.Calls[j].Arguments)
+		}
+		for _, text := range texts {
+			*text = strings.ReplaceAll(*text, key, "[key]")
+		}
+	}
 }
 
 func (q *question) post(ctx context.Context, h *host, body []byte) (*http.Response, error) {

@@ -669,3 +669,17 @@ func BenchmarkChat(b *testing.B) {
 		}
 	})
 }
+
+func TestKeyInReplies(t *testing.T) {
+	const key = "sk-0123456789abcdef"
+	r := Response{Choices: []Choice{{Content: "I know " + key + ".", Reasoning: key, Calls: []Call{{ID: key, Name: "n", Arguments: `{"cmd":"echo ` + key + `"}`}}}}}
+	r.hide(key)
+	if text := fmt.Sprint(r); strings.Contains(text, key) || !strings.Contains(text, "I know [key].") {
+		t.Errorf("%s", text)
+	}
+	word := Response{Choices: []Choice{{Content: "EMPTY"}}}
+	word.hide("EMPTY")
+	if word.Choices[0].Content != "EMPTY" {
+		t.Error("a dummy key was taken out of a reply")
+	}
+}

@@ -8,12 +8,15 @@ package program
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,6 +133,15 @@ func (p *Policies) Receiver() governance.Endpoint {
 // About implements rollout.Policies.
 func (p *Policies) About() schemas.Policy {
 	return schemas.Policy{Kind: Kind, Model: p.opts.Name, EndpointClass: string(p.Receiver().Class)}
+}
+
+// Settings implements rollout.Configured: another command line is another agent. It may
+// hold what nobody else is to see, so it stands there as a digest.
+func (p *Policies) Settings() string {
+	words := slices.Clone(p.opts.Command)
+	words[0] = filepath.Base(words[0]) // it lies elsewhere on another machine
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	return "command " + hex.EncodeToString(sum[:8])
 }
 
 // Permit implements rollout.Sender.
