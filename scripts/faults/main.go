@@ -178,7 +178,7 @@ func (p *proof) rollout(ctx context.Context, dir, endpoint, key string, concurre
 	program := p.program
 	program.Env = append([]string{"MEDGYM_API_KEY=" + key}, program.Env...)
 	cmd := program.Command(ctx, append([]string{"rollout", "--dir", dir, "--policy", "openai", "--endpoint", endpoint, "--model", model, "-k", strconv.Itoa(k),
-		"--concurrency", strconv.Itoa(concurrency), "--cells", "2", "--request-timeout", "3s", "--request-retries", "8", "--patience", "2m"}, more...)...)
+		"--concurrency", strconv.Itoa(concurrency), "--request-timeout", "3s", "--request-retries", "8", "--patience", "2m"}, more...)...)
 	var text strings.Builder
 	cmd.Stderr = &text
 	err = cmd.Run()

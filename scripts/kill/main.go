@@ -169,7 +169,7 @@ func (p *proof) undisturbed(ctx context.Context) (err error) {
 func (p *proof) rollout(dir string) []string {
 	args := []string{"rollout", "--policy", p.policy, "--dir", dir, "-k", strconv.Itoa(k), "--seed", strconv.FormatUint(p.seed, 10)}
 	if p.policy == "openai" {
-		args = append(args, "--endpoint", p.endpoint, "--model", "scripted", "--concurrency", "32", "--cells", "2")
+		args = append(args, "--endpoint", p.endpoint, "--model", "scripted", "--concurrency", "32")
 	}
 	return args
 }

@@ -203,7 +203,7 @@ func (b *bench) asked(ctx context.Context, prepared string, w *waited) (err erro
 	defer func() { err = errors.Join(err, stop()) }()
 	flying := strconv.Itoa(w.flying)
 	cmd := b.program.Command(ctx, "rollout", "--dir", dir, "--policy", "openai", "--endpoint", url, "--model", "scripted", "-k", strconv.Itoa(k),
-		"--concurrency", flying, "--endpoint-concurrency", flying, "--cells", strconv.Itoa(b.cores))
+		"--concurrency", flying, "--endpoint-concurrency", flying)
 	var said strings.Builder
 	cmd.Stderr = &said
 	begin := time.Now()
