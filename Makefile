@@ -27,7 +27,7 @@ quickstart: build
 BACKENDS := ./sandbox/namespace ./sandbox/docker
 
 test: env
-	go test $$(go list ./... | grep -vE '/sandbox/(namespace|docker)$$')
+	go test -timeout 30m $$(go list ./... | grep -vE '/sandbox/(namespace|docker)$$')
 	go test -p 1 -timeout 30m $(BACKENDS)
 
 # The sandbox's suite once more, as an ordinary user.
@@ -42,7 +42,7 @@ abuse: env
 # The packages that start goroutines or guard something from them, or whose tests do:
 # in the others nothing races. Under the detector tests draw less.
 race:
-	go test -race -short $$(grep -rlE '^\s*go (func|[a-z])|\.Go\(|\b(sync|atomic)\.|t\.Parallel\(' --include='*.go' stages datasets pipeline | xargs -n 1 dirname | sort -u | sed 's|^|./|')
+	go test -race -short -timeout 30m $$(grep -rlE '^\s*go (func|[a-z])|\.Go\(|\b(sync|atomic)\.|t\.Parallel\(' --include='*.go' stages datasets pipeline | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'lint: the files above are not gofmt-formatted'; exit 1; }
