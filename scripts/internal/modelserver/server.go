@@ -63,17 +63,18 @@ type Server struct {
 
 // Counts are what a server did.
 type Counts struct {
-	Requests int `json:"requests"` // that it read
-	Answers  int `json:"answers"`
-	Most     int `json:"most_in_flight"`
+	Requests int // that it read
+	Answers  int
+	Most     int       // requests in flight
+	First    time.Time // when it read the first
 }
 
 // Tally is what it gave of one kind of fault.
 type Tally struct {
-	Kind          Kind    `json:"kind"`
-	Given         int     `json:"given"`
-	Conversations int     `json:"conversations"`
-	Seconds       float64 `json:"seconds"` // that requests spent in it
+	Kind          Kind
+	Given         int
+	Conversations int
+	Seconds       float64 // that requests spent in it
 }
 
 // Down is the kind under which outages are told.
@@ -283,7 +284,9 @@ func (s *Server) receive(r Request) Kind {
 	conversation := r.conversation()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts.Requests++
+	if s.counts.Requests++; s.counts.Requests == 1 {
+		s.counts.First = time.Now()
+	}
 	s.flying++
 	s.counts.Most = max(s.counts.Most, s.flying)
 	if f := s.opts.Faults; f != nil && !s.closing {
