@@ -45,6 +45,7 @@ const (
 	reasonAttempt      = "attempt_time"
 	reasonRepeated     = "same_action"
 	reasonCircle       = "same_two_actions"
+	reasonRefused      = "refused"
 )
 
 const (

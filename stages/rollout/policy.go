@@ -13,7 +13,8 @@ type Policy interface {
 	// Next gives the agent's next reply. An error says that the policy could not be
 	// reached, or failed; it must hold no row content, for it is logged. The attempt
 	// is then tried again with a new Policy, and ends as infra_error after a few
-	// tries; ErrContextLength (wrapped) ends it as token_limit.
+	// tries; ErrContextLength (wrapped) ends it as token_limit, ErrRefused as
+	// infra_error at once.
 	Next(ctx context.Context, c Conversation) (Reply, error)
 }
 
@@ -85,6 +86,10 @@ var ErrNoPlay = errors.New("the policy cannot play this task")
 
 // ErrContextLength says that a conversation is longer than the model can read.
 var ErrContextLength = errors.New("the conversation is longer than the model's context")
+
+// ErrRefused says that a model will not answer a conversation, however often it is
+// asked.
+var ErrRefused = errors.New("the model does not answer this conversation")
 
 // The protocols of schemas.Policy: actions as JSON in the text, or native tool calls.
 // Policies that name none speak the first.

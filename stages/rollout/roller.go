@@ -64,6 +64,7 @@ type result struct {
 	key     string
 	brief   brief
 	payload []byte
+	final   bool // an infra_error that another try would not mend
 }
 
 func newRoller(w *pipeline.Work, opts Options, config Config) (_ *roller, err error) {
@@ -166,16 +167,16 @@ func (r *roller) sample(ctx context.Context) (err error) {
 	if err := r.round(ctx); err != nil {
 		return err
 	}
-	if len(r.faults) > 0 && r.opts.Retries > 0 && r.gate.cap() == "" && len(r.finished) > 1 {
+	if again := r.mendable(); len(again) > 0 && r.opts.Retries > 0 && r.gate.cap() == "" && len(r.finished) > 1 {
 		r.gate.again()
-		for key := range r.faults {
+		for _, key := range again {
 			r.ledger.again(key)
 		}
-		r.w.Log.Warn("attempts that ended as infra_error are tried once more", "attempts", len(r.faults))
+		r.w.Log.Warn("attempts that ended as infra_error are tried once more", "attempts", len(again))
 		if err := r.round(ctx); err != nil {
 			return err
 		}
-		for key := range r.faults {
+		for _, key := range again {
 			r.ledger.enough(key)
 		}
 	}
@@ -188,6 +189,16 @@ func (r *roller) sample(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// mendable are the attempts that ended as infra_error and may end otherwise.
+func (r *roller) mendable() (keys []string) {
+	for key, res := range r.faults {
+		if !res.final {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // round makes the attempts that are left.
@@ -324,7 +335,7 @@ func (r *roller) one(ctx context.Context, task schemas.Task, attempt int, probe 
 	if err != nil {
 		return fmt.Errorf("encode trajectory %s: %w", row.TrajectoryID, err)
 	}
-	res := result{unitKey(task.TaskID, attempt), briefOf(row), payload}
+	res := result{unitKey(task.TaskID, attempt), briefOf(row), payload, row.OutcomeReason == reasonRefused}
 	if end == endedInfra {
 		return r.fault(res, gone)
 	}
@@ -387,7 +398,8 @@ func (r *roller) attempt(ctx context.Context, task schemas.Task, attempt int) (s
 			return row, err
 		}
 		log := r.w.Log.With("trajectory", row.TrajectoryID, "part", infra.part, "error", infra.err)
-		if try < r.opts.Retries {
+		refused := errors.Is(err, ErrRefused)
+		if try < r.opts.Retries && !refused {
 			log.Warn("attempt begun anew", "try", try+1)
 			r.mu.Lock()
 			r.plan.sources[task.Source].InfraRetries++
@@ -397,6 +409,9 @@ func (r *roller) attempt(ctx context.Context, task schemas.Task, attempt int) (s
 		}
 		log.Error("attempt ends as infra_error")
 		row.Outcome, row.OutcomeReason = schemas.OutcomeInfraError, infra.part
+		if refused {
+			row.OutcomeReason = reasonRefused
+		}
 		row.Messages, row.Steps, row.PromptTokens, row.CompletionTokens, row.CostUSD = nil, nil, nil, nil, nil
 		judge.Settle(&row, nil)
 		return row, nil

@@ -25,8 +25,9 @@
 //	loop           same_action three times in a row, or same_two_actions, with the
 //	               same observations
 //	grader_error   no verdict could be had; the grader's reason. Rewards are null
-//	infra_error    policy, session or sandbox failed and kept failing: no verdict on
-//	               anything. Rewards are null, there are no messages and no steps
+//	infra_error    policy, session or sandbox failed and kept failing, or the model
+//	               refused to answer (refused): no verdict on anything. Rewards are
+//	               null, there are no messages and no steps
 //
 // A rollout that is done grows: with another plan (Config.Plan) it runs again over its
 // rows, makes what is missing and publishes all of them. Rows that are not of the

@@ -565,3 +565,55 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 	defer b.mu.Unlock()
 	return b.Buffer.Write(p)
 }
+
+// refusing plays as others do, but for one task, at which the model refuses to answer.
+type refusing struct {
+	rollout.Policies
+	task  string
+	asked *atomic.Int64
+}
+
+func (p refusing) New(task schemas.Task, attempt int, seed uint64) (rollout.Policy, error) {
+	if task.TaskID == p.task {
+		return p, nil
+	}
+	return p.Policies.New(task, attempt, seed)
+}
+
+func (p refusing) Next(context.Context, rollout.Conversation) (rollout.Reply, error) {
+	p.asked.Add(1)
+	return rollout.Reply{}, fmt.Errorf("endpoint: %w", rollout.ErrRefused)
+}
+
+// What a model refuses is asked once and is no failure; all else goes its way.
+func TestRefused(t *testing.T) {
+	c := corpus(t, 5)
+	play := c.Play(t)
+	clean, dir := c.Folder(t), c.Folder(t)
+	mustDo(t, clean, options(c, play))
+	opts := options(c, play)
+	var asked atomic.Int64
+	opts.Policies = refusing{opts.Policies, c.Tasks[0].TaskID, &asked}
+	mustDo(t, dir, opts)
+	var got, want []schemas.Trajectory
+	refused := 0
+	for _, row := range runtest.Rows(t, dir) {
+		if row.TaskID != c.Tasks[0].TaskID {
+			got = append(got, row)
+			continue
+		}
+		refused++
+		if row.Outcome != schemas.OutcomeInfraError || row.OutcomeReason != "refused" || row.Reward != nil || len(row.Messages) > 0 {
+			t.Errorf("row %s: %+v", row.TrajectoryID, row)
+		}
+	}
+	for _, row := range runtest.Rows(t, clean) {
+		if row.TaskID != c.Tasks[0].TaskID {
+			want = append(want, row)
+		}
+	}
+	same(t, got, want)
+	if refused != opts.K || asked.Load() != int64(opts.K) {
+		t.Errorf("%d attempts are refused, the model was asked %d times", refused, asked.Load())
+	}
+}

@@ -245,6 +245,8 @@ func (a *policy) failed(err error) (rollout.Reply, error) {
 		switch fault.Class {
 		case model.ClassContext:
 			return rollout.Reply{}, fmt.Errorf("%w: %w", rollout.ErrContextLength, err)
+		case model.ClassRefused, model.ClassTooLarge:
+			return rollout.Reply{}, fmt.Errorf("%w: %w", rollout.ErrRefused, err)
 		case model.ClassGarbled:
 			return rollout.Reply{FinishReason: "garbled_call"}, nil
 		}

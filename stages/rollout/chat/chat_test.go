@@ -260,12 +260,16 @@ func TestErrors(t *testing.T) {
 		check  func(error) bool
 	}{
 		"too long": {400, secret, func(err error) bool { return errors.Is(err, rollout.ErrContextLength) }},
-		"refused":  {400, `{"error":"SECRET"}`, func(err error) bool { return !errors.Is(err, rollout.ErrContextLength) }},
+		"refused":  {400, `{"error":"SECRET"}`, func(err error) bool { return errors.Is(err, rollout.ErrRefused) }},
+		"withheld": {200, `{"choices":[{"message":{"content":"SECRET"},"finish_reason":"content_filter"}]}`, func(err error) bool { return errors.Is(err, rollout.ErrRefused) }},
 		"a key": {401, secret, func(err error) bool {
 			var e *pipeline.InputError
 			return errors.As(err, &e) && strings.Contains(err.Error(), KeyVariable)
 		}},
-		"faulty":    {500, "SECRET", func(err error) bool { var e *model.Error; return errors.As(err, &e) && e.Class == model.ClassFaulty }},
+		"faulty": {500, "SECRET", func(err error) bool {
+			var e *model.Error
+			return errors.As(err, &e) && e.Class == model.ClassFaulty && !errors.Is(err, rollout.ErrRefused)
+		}},
 		"no choice": {200, `{"choices":[]}`, func(err error) bool { var e *model.Error; return errors.As(err, &e) && e.Class == model.ClassFaulty }},
 	} {
 		for _, n := range []int{1, 3} {
