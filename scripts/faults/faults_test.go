@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,7 +54,11 @@ func answered(id, task string) schemas.Trajectory {
 }
 
 func ended(id, task, outcome string) schemas.Trajectory {
-	return schemas.Trajectory{TrajectoryID: id, TaskID: task, Outcome: outcome}
+	row := schemas.Trajectory{TrajectoryID: id, TaskID: task, Outcome: outcome}
+	if outcome == schemas.OutcomeTokenLimit {
+		row.OutcomeReason = "server_context"
+	}
+	return row
 }
 
 // TestJudge: each way in which a run with faults may come to other rows is found.
@@ -79,7 +84,7 @@ func TestJudge(t *testing.T) {
 	}
 	var given []modelserver.Tally
 	for _, kind := range append(append(modelserver.Passing(), modelserver.Staying()...), modelserver.Down) {
-		given = append(given, modelserver.Tally{Kind: kind, Given: 1})
+		given = append(given, modelserver.Tally{Kind: kind, Given: 1, Conversations: 1})
 	}
 	for name, tt := range map[string]struct {
 		change func(calm, rough map[string]schemas.Trajectory) (said string)
@@ -138,6 +143,13 @@ func TestJudge(t *testing.T) {
 	}
 	p := proof{tasks: tasks(3)}
 	calm, rough := set()
+	again := slices.Clone(given)
+	again[len(again)-2].Given = 6
+	p.judge(faults, sampled{rows: calm}, sampled{rows: rough, tallies: again})
+	if len(p.faults) != 1 || !strings.Contains(p.faults[0], "1 conversations were asked 6 times") {
+		t.Errorf("a refusal that is asked again: %q", p.faults)
+	}
+	p = proof{tasks: tasks(3)}
 	p.judge(faults, sampled{rows: calm}, sampled{rows: rough, tallies: given[1:]})
 	if len(p.faults) != 1 || !strings.Contains(p.faults[0], "never came: 429") {
 		t.Errorf("a kind that never came: %q", p.faults)

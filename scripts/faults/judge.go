@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/medgym-data/medgym-data/schemas"
@@ -18,6 +19,12 @@ func (p *proof) judge(faults modelserver.Faults, calm, rough sampled) {
 	for _, kind := range append(append(modelserver.Passing(), modelserver.Staying()...), modelserver.Down) {
 		if given[kind] == 0 {
 			p.wrong("this fault never came: %s", kind)
+		}
+	}
+	for _, t := range rough.tallies {
+		// What the end of the server takes away is asked again.
+		if slices.Contains(modelserver.Staying(), t.Kind) && t.Given > t.Conversations*3/2+len(faults.Outages) {
+			p.wrong("%d conversations were asked %d times for what stays: %s", t.Conversations, t.Given, t.Kind)
 		}
 	}
 	if wanted := len(p.tasks) * k; len(calm.rows) != wanted {
@@ -85,8 +92,12 @@ func expected(calm map[string]schemas.Trajectory, tasks []schemas.Task, staying 
 // that is too long, or a reply that is, ends as token_limit.
 func unfit(row schemas.Trajectory, kind modelserver.Kind) string {
 	if kind.Context() || kind == modelserver.Long {
-		if row.Outcome != schemas.OutcomeTokenLimit {
-			return fmt.Sprintf("it ends as %s (%s), not as token_limit", row.Outcome, row.OutcomeReason)
+		reason := "server_context"
+		if kind == modelserver.Long {
+			reason = "reply_tokens"
+		}
+		if row.Outcome != schemas.OutcomeTokenLimit || row.OutcomeReason != reason {
+			return fmt.Sprintf("it ends as %s (%s), not as token_limit (%s)", row.Outcome, row.OutcomeReason, reason)
 		}
 		return ""
 	}
