@@ -308,7 +308,7 @@ func (r *roller) one(ctx context.Context, task schemas.Task, attempt int, probe 
 	end, took := endedDropped, spending{}
 	if err == nil {
 		end, took = endedOtherwise, briefOf(row).spending()
-		if row.Outcome == schemas.OutcomeInfraError {
+		if row.Outcome == schemas.OutcomeInfraError && row.OutcomeReason != reasonRefused { // a model that refuses is there
 			end = endedInfra
 		}
 	}
@@ -336,7 +336,7 @@ func (r *roller) one(ctx context.Context, task schemas.Task, attempt int, probe 
 		return fmt.Errorf("encode trajectory %s: %w", row.TrajectoryID, err)
 	}
 	res := result{unitKey(task.TaskID, attempt), briefOf(row), payload, row.OutcomeReason == reasonRefused}
-	if end == endedInfra {
+	if row.Outcome == schemas.OutcomeInfraError {
 		return r.fault(res, gone)
 	}
 	if err := r.w.Journal().Put(ctx, res.key, res.payload); err != nil {
