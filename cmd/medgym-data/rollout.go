@@ -39,6 +39,8 @@ func rolloutCommand(registry datasets.Registry) *cli.Command {
 			&cli.BoolFlag{Name: "keep-quarantined", Usage: "sample the tasks too whose labels prepare found to be wrong"},
 			&cli.StringFlag{Name: "feedback", Value: schemas.FeedbackStopOnSuccess, Usage: "stop_on_success: a verdict after every submission; submit_once: the first submission is final, without one"},
 			&cli.IntFlag{Name: "turns", Value: 15, Usage: "replies in an attempt"},
+			&cli.IntFlag{Name: "prompt-tokens", Value: 32_768, Usage: "most tokens of a prompt: the oldest observations are shortened to fit, and where that is not enough the attempt ends"},
+			&cli.DurationFlag{Name: "attempt-time", Value: 40 * time.Minute, Usage: "time of an attempt: its programs and the requests that were answered; waiting for a server does not count"},
 			&cli.DurationFlag{Name: "timeout", Value: 120 * time.Second, Usage: "run time of one program"},
 			&cli.IntFlag{Name: "observation-chars", Value: 8_000, Usage: "characters of each text that the agent is shown; longer ones are cut in the middle"},
 			&cli.PathFlag{Name: "packages", Usage: "let programs install packages with pip from this folder of wheels; off unless it is named"},
@@ -159,7 +161,8 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 	opts := rollout.Options{
 		Registry: registry, Sources: c.StringSlice("source"), Splits: c.StringSlice("split"),
 		Seed: c.Uint64("seed"), Feedback: c.String("feedback"),
-		Limits:  rollout.Limits{Turns: c.Int("turns"), ReplyTokens: c.Int("reply-tokens"), Execution: c.Duration("timeout"), Observation: c.Int("observation-chars")},
+		Limits: rollout.Limits{Turns: c.Int("turns"), PromptTokens: c.Int("prompt-tokens"), ReplyTokens: c.Int("reply-tokens"),
+			Execution: c.Duration("timeout"), Attempt: c.Duration("attempt-time"), Observation: c.Int("observation-chars")},
 		Drain:   c.Duration("drain"),
 		Sandbox: func(context.Context) (sandbox.Sandbox, error) { return openSandboxFor(c, cells(c)) },
 	}
@@ -212,8 +215,8 @@ func rolloutOptions(c *cli.Context, registry datasets.Registry, access *governan
 	if opts.Limits.Observation < 200 {
 		return opts, fmt.Errorf("--observation-chars is %d, must be at least 200", opts.Limits.Observation)
 	}
-	if opts.Limits.Turns < 1 || opts.Limits.Execution <= 0 {
-		return opts, errors.New("--turns and --timeout have to be above zero")
+	if opts.Limits.Turns < 1 || opts.Limits.PromptTokens < 1 || opts.Limits.Execution <= 0 || opts.Limits.Attempt <= 0 {
+		return opts, errors.New("--turns, --prompt-tokens, --timeout and --attempt-time have to be above zero")
 	}
 	if opts.Packages, err = packagesOf(c); err != nil {
 		return opts, err
