@@ -521,3 +521,14 @@ func TestKilled(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// Another command line is another agent; what it holds is not shown.
+func TestSettings(t *testing.T) {
+	opts := options(t, "plays")
+	first := policies(t, opts).Settings()
+	opts.Command = append(opts.Command, "--token", "SECRET")
+	second := policies(t, opts).Settings()
+	if first == second || first != policies(t, options(t, "plays")).Settings() || strings.Contains(second, "SECRET") {
+		t.Errorf("%q and %q", first, second)
+	}
+}
