@@ -312,6 +312,10 @@ func printRollout(c *cli.Context, res pipeline.StageResult) error {
 	if err != nil {
 		return err
 	}
+	former, err := summaryOf[int](res, "former")
+	if err != nil {
+		return err
+	}
 	outcomes := slices.DeleteFunc(slices.Clone(schemas.Outcomes), func(o schemas.Outcome) bool { return all.Outcomes[o] == 0 })
 	header := []any{"source", "tasks", "not ready"}
 	if all.Tasks[rollout.Dropped] > 0 {
@@ -345,7 +349,7 @@ func printRollout(c *cli.Context, res pipeline.StageResult) error {
 	if n := all.Tasks[rollout.Dropped]; n > 0 {
 		fmt.Fprintf(c.App.Writer, "%d training tasks overlap test tasks and were not sampled, as prepare --on-overlap drop said\n", n)
 	}
-	fmt.Fprintf(c.App.Writer, "graded: %d of %d attempts (%s); finished by an earlier run: %d\n", all.Graded, all.Attempts, share(all.Graded, all.Attempts), resumed)
+	fmt.Fprintf(c.App.Writer, "graded: %d of %d attempts (%s); finished by an earlier run: %d\n", all.Graded, all.Attempts, share(all.Graded, all.Attempts), resumed+former)
 	fmt.Fprintf(c.App.Writer, "tokens: %d of prompts, %d of replies; cost: %s\n", all.PromptTokens, all.CompletionTokens, usd(all.CostUSD))
 	if n := all.Repaired + all.Regenerated + all.Cut + all.InfraRetries; n > 0 {
 		fmt.Fprintf(c.App.Writer, "attempts with mended replies: %d; replies asked for again: %d; attempts shown in part: %d; attempts begun anew: %d\n", all.Repaired, all.Regenerated, all.Cut, all.InfraRetries)

@@ -33,10 +33,11 @@ func (m mark) row() bool { return m&(markFormer|markUnit) != 0 }
 // ledger knows every attempt by its key, former ones and those of other plans too. It
 // is safe for concurrent use.
 type ledger struct {
-	mu    sync.Mutex
-	marks map[string]mark
-	units int      // found in the journal
-	spent spending // by all rows that were found
+	mu     sync.Mutex
+	marks  map[string]mark
+	units  int      // found in the journal
+	former int      // found in the former output, but those that are to be tried again
+	spent  spending // by all rows that were found
 }
 
 // spending is what attempts took.
@@ -112,6 +113,8 @@ func take(ctx context.Context, w *pipeline.Work, again bool) (*ledger, error) {
 				m := markFormer | row.mark()
 				if again && m&markInfra != 0 {
 					m |= markAgain
+				} else {
+					l.former++
 				}
 				l.marks[strings.Clone(row.key())] = m
 				l.spent = l.spent.add(row.spending())

@@ -67,7 +67,7 @@ func TestGrowth(t *testing.T) {
 	}
 	grown := runtest.Rows(t, dir)
 	same(t, grown, rowsOf(t, c, opts))
-	if all := summary(t, res, "all"); all.Attempts != len(grown) || all.Kept != 0 || res.Summary["resumed"] != 0.0 || res.Summary["left"] != 0.0 {
+	if all := summary(t, res, "all"); all.Attempts != len(grown) || all.Kept != 0 || res.Summary["resumed"] != 0.0 || res.Summary["former"] != float64(len(few)) || res.Summary["left"] != 0.0 {
 		t.Errorf("summary %+v of %v", all, res.Summary)
 	}
 	if again := mustDo(t, dir, opts); !again.Skipped {

@@ -147,6 +147,7 @@ func (r *roller) work(ctx context.Context) (err error) {
 		}
 	}
 	r.w.Summarize("resumed", r.ledger.units)
+	r.w.Summarize("former", r.ledger.former)
 	return r.publish(ctx)
 }
 

@@ -228,7 +228,7 @@ type Plan struct {
 // "planned" (with UntilSolved, at most so many), those of them that there are under
 // "made" and those that are still to make under "left"; the cap that was reached, or "",
 // under "stopped"; and the number of attempts that an earlier run had finished under
-// "resumed".
+// "resumed", those that the rollout had before it grew under "former".
 func Stage(opts Options) (pipeline.Stage, error) {
 	opts, config, err := opts.settle()
 	if err != nil {
