@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -64,7 +65,9 @@ type proof struct {
 	prepared string // run folder
 	play     func(modelserver.Request, int) modelserver.Reply
 	tasks    []schemas.Task
-	faults   []string // of the proof
+
+	mu     sync.Mutex
+	faults []string // of the proof
 }
 
 func (p *proof) run(ctx context.Context) (err error) {
@@ -105,6 +108,8 @@ func (p *proof) run(ctx context.Context) (err error) {
 }
 
 func (p *proof) wrong(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.faults = append(p.faults, fmt.Sprintf(format, args...))
 }
 

@@ -7,8 +7,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/scripts/internal/lab"
@@ -31,56 +34,89 @@ type ending struct {
 	gone   bool // nobody listens
 }
 
-func endings() []ending {
+// endings are in groups. Those of a group follow each other in one run folder, before a
+// server that is well.
+func endings() [][]ending {
 	short := []string{"--patience", "1s", "--request-timeout", "1s", "--give-up", "5s"}
 	gone := func(during time.Duration) modelserver.Options {
 		return modelserver.Options{Faults: &modelserver.Faults{Outages: []modelserver.Outage{{After: 60, For: during}}}}
 	}
-	return []ending{
+	return [][]ending{{
 		{name: "another model", server: modelserver.Options{Model: "another"}, key: right, code: 3, lines: 1},
 		{name: "key refused", server: modelserver.Options{Key: right}, key: wrong, code: 3, lines: 1},
 		{name: "unknown certificate", server: modelserver.Options{TLS: true}, key: right, code: 3, lines: 1},
 		{name: "plain HTTP at an https URL", scheme: "https", key: right, code: 3, lines: 1},
 		{name: "TLS at an http URL", server: modelserver.Options{TLS: true}, scheme: "http", key: right, code: 3, lines: 1},
 		{name: "redirect", server: modelserver.Options{Redirect: true}, key: right, code: 3, lines: 1},
+	}, {
 		{name: "nobody there", gone: true, key: right, flags: short, code: 1},
 		{name: "gone in mid-run, for good", server: gone(time.Hour), key: right, flags: short, code: 1},
+	}, {
 		{name: "gone for longer than the patience", server: gone(10 * time.Second), key: right, flags: append(short, "--give-up", "2m")},
-	}
+	}}
+}
+
+// outcome is what came of one.
+type outcome struct {
+	ending
+	got  int // exit code
+	took time.Duration
+	said string
+	then string // with a server that is well; empty: another ending came first
 }
 
 // once runs each fault that ends a run, and then the same with a server that is well.
 func (p *proof) once(ctx context.Context, calm map[string]schemas.Trajectory) error {
+	groups := endings()
+	outcomes := make([][]outcome, len(groups))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, endings := range groups {
+		group.Go(func() (err error) {
+			outcomes[i], err = p.inTurn(ctx, fmt.Sprint("ending-", i), endings, calm)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
 	table := lab.NewTable(os.Stdout, "run", "exit code", "seconds", "says", "then, with a server that is well")
-	for _, e := range endings() {
-		dir := filepath.Join(p.work, "ending")
-		if err := runs.Copy(p.prepared, dir); err != nil {
-			return err
+	for _, o := range slices.Concat(outcomes...) {
+		if o.got != o.code {
+			p.wrong("%s: exit code %d, not %d: %s", o.name, o.got, o.code, last(o.said))
 		}
-		code, took, said, err := p.ends(ctx, dir, e)
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.name, err)
+		if n := strings.Count(o.said, "\n"); o.lines > 0 && n != o.lines || n == 0 && o.code > 0 {
+			p.wrong("%s: it says %d lines", o.name, n)
 		}
-		if code != e.code {
-			p.wrong("%s: exit code %d, not %d: %s", e.name, code, e.code, last(said))
+		if leak := p.leaks(o.said); leak != "" {
+			p.wrong("%s: it says %s", o.name, leak)
 		}
-		if n := strings.Count(said, "\n"); e.lines > 0 && n != e.lines || n == 0 && e.code > 0 {
-			p.wrong("%s: it says %d lines", e.name, n)
-		}
-		if leak := p.leaks(said); leak != "" {
-			p.wrong("%s: it says %s", e.name, leak)
-		}
-		then, err := p.goesOn(ctx, dir, calm)
-		if err != nil {
-			return fmt.Errorf("%s, and then a server that is well: %w", e.name, err)
-		}
-		table.Row(e.name, code, took.Seconds(), last(said), then)
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
+		table.Row(o.name, o.got, o.took.Seconds(), last(o.said), o.then)
 	}
 	defer fmt.Println()
 	return table.Flush()
+}
+
+// inTurn runs endings in one run folder, and then goes on.
+func (p *proof) inTurn(ctx context.Context, name string, endings []ending, calm map[string]schemas.Trajectory) ([]outcome, error) {
+	dir := filepath.Join(p.work, name)
+	if err := runs.Copy(p.prepared, dir); err != nil {
+		return nil, err
+	}
+	var out []outcome
+	for _, e := range endings {
+		o := outcome{ending: e}
+		var err error
+		if o.got, o.took, o.said, err = p.ends(ctx, dir, e); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.name, err)
+		}
+		out = append(out, o)
+	}
+	var err error
+	o := &out[len(out)-1]
+	if o.then, err = p.goesOn(ctx, dir, calm); err != nil {
+		return nil, fmt.Errorf("%s, and then a server that is well: %w", o.name, err)
+	}
+	return out, nil
 }
 
 // A few tasks and attempts at a time are enough for what ends a run.
