@@ -36,8 +36,12 @@ type ending struct {
 
 // endings are in groups. Those of a group follow each other in one run folder, before a
 // server that is well.
-func endings() [][]ending {
+func endings(tasks []schemas.Task) [][]ending {
 	short := []string{"--patience", "1s", "--request-timeout", "1s", "--give-up", "5s"}
+	refused := map[string]modelserver.Kind{}
+	for _, task := range tasks {
+		refused[task.Instruction] = modelserver.Refused
+	}
 	gone := func(during time.Duration) modelserver.Options {
 		return modelserver.Options{Faults: &modelserver.Faults{Outages: []modelserver.Outage{{After: 60, For: during}}}}
 	}
@@ -50,6 +54,7 @@ func endings() [][]ending {
 		{name: "redirect", server: modelserver.Options{Redirect: true}, key: right, code: 3, lines: 1},
 	}, {
 		{name: "nobody there", gone: true, key: right, flags: short, code: 1},
+		{name: "400 for all that is asked", server: modelserver.Options{Faults: &modelserver.Faults{Tasks: refused}}, key: right, code: 1},
 		{name: "gone in mid-run, for good", server: gone(time.Hour), key: right, flags: short, code: 1},
 	}, {
 		{name: "gone for longer than the patience", server: gone(10 * time.Second), key: right, flags: append(short, "--give-up", "2m")},
@@ -67,7 +72,7 @@ type outcome struct {
 
 // once runs each fault that ends a run, and then the same with a server that is well.
 func (p *proof) once(ctx context.Context, calm map[string]schemas.Trajectory) error {
-	groups := endings()
+	groups := endings(p.tasks)
 	outcomes := make([][]outcome, len(groups))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, endings := range groups {
