@@ -142,7 +142,7 @@ func (p *proof) disturbed(ctx context.Context) error {
 
 // interrupted kills while the program starts and while it samples.
 func (p *proof) interrupted(ctx context.Context, dir string, kills int) error {
-	p.starting, p.perUnit = 500*time.Millisecond, 6
+	p.starting, p.perUnit = 500*time.Millisecond, 2
 	var before map[string]bool
 	for i := range kills {
 		m := moment{phase: phaseStart, after: time.Duration(p.rng.Int64N(int64(p.starting)))}
