@@ -114,6 +114,9 @@ func typeName(t arrow.DataType) (string, error) {
 		return fmt.Sprintf("timestamp[%s, tz=%s]", t.Unit, t.TimeZone), nil
 	case *arrow.ListType:
 		element, err := typeName(t.Elem())
+		if !t.ElemField().Nullable {
+			element += " not null"
+		}
 		return "list<element: " + element + ">", err
 	case *arrow.StructType:
 		var fields []string

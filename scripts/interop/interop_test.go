@@ -61,7 +61,8 @@ func sampleTrajectory(task schemas.Task, attempt int, reward *float64) schemas.T
 	}
 	t.Messages = []schemas.ChatMessage{{Role: "system", Content: "protocol"}, {Role: "user", Content: task.Instruction}, {Role: "assistant", Content: code}}
 	t.Steps = []schemas.Step{{Turn: schemas.Ptr(int32(1)), Action: schemas.ActionCodeExecution, ParamsJSON: fmt.Sprintf(`{"code":%q}`, fmt.Sprint("answer = ", attempt)), Status: "ok", ExitCode: schemas.Ptr(int32(0)),
-		Submission: fmt.Sprintf(`{"code":%q,"answer":%d,"status":"ok"}`, "x", attempt), Reward: reward, RewardUpstream: schemas.Ptr(0.0)}}
+		Submission: fmt.Sprintf(`{"code":%q,"answer":%d,"status":"ok"}`, "x", attempt), Reward: reward, RewardUpstream: schemas.Ptr(0.0),
+		Repairs: []string{"fence"}, TokenIDs: []int32{0, 5, 0}, Logprobs: []float64{0, -1.5, 0}, CutTokens: schemas.Ptr(int64(0))}}
 	return t
 }
 
