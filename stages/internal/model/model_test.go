@@ -293,9 +293,6 @@ func TestFaults(t *testing.T) {
 		"a line that is no HTTP": {[]http.HandlerFunc{hijack("SECRET question\r\n\r\n")}, 3, ClassFaulty, "not what the protocol says"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if tt.class == ClassTooLarge && testing.Short() {
-				t.Skip("large responses are read without -short")
-			}
 			s := scripted(t, tt.answers...)
 			c := client(t, func(o *Options) { o.Retries = 2 }, s.url+"/v1")
 			res, err := c.Chat(t.Context(), question1)
@@ -331,9 +328,6 @@ func hijack(text string) http.HandlerFunc {
 
 // A reply of 10 MB is read whole.
 func TestLargeReply(t *testing.T) {
-	if testing.Short() {
-		t.Skip("large responses are read without -short")
-	}
 	text := strings.Repeat("0123456789", 1_000_000)
 	s := scripted(t, says(200, `{"choices":[{"message":{"content":"`+text+`"}}]}`))
 	res, err := client(t, nil, s.url).Chat(t.Context(), question1)
@@ -418,19 +412,14 @@ func TestCallersEnd(t *testing.T) {
 // A server that is not there is waited for: here it is, at the same address, after the
 // first request has failed. Nothing is asked of it while it is away but by a probe.
 func TestReturn(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	c := client(t, func(o *Options) { o.Patience = time.Nanosecond }, "http://"+address)
+	// A socket's path is nobody else's, as a port that was given back may be.
+	path := filepath.Join(t.TempDir(), "socket")
+	address := "unix:" + path
+	c := client(t, func(o *Options) { o.Patience = time.Nanosecond }, address)
 	if _, err := c.Chat(t.Context(), question1); !is(err, ClassAway) {
 		t.Errorf("%v", err)
 	}
-	c = client(t, func(o *Options) { o.Backoff = 5 * time.Millisecond }, "http://"+address)
+	c = client(t, func(o *Options) { o.Backoff = 5 * time.Millisecond }, address)
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
@@ -449,8 +438,9 @@ func TestReturn(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	s := &server{t: t, answers: []http.HandlerFunc{says(200, fine)}}
-	if listener, err = net.Listen("tcp", address); err != nil {
-		t.Skip(err) // another process has taken the port
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
 	}
 	real := &http.Server{Handler: s}
 	go func() { _ = real.Serve(listener) }()

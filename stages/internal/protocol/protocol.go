@@ -65,12 +65,3 @@ func Format(action, thought string, params map[string]string) (string, error) {
 	}
 	return string(out), nil
 }
-
-// FormatCall writes an action as a native tool call.
-func FormatCall(action, id string, params map[string]string) (Call, error) {
-	out, err := json.Marshal(params, json.Deterministic(true))
-	if err != nil {
-		return Call{}, fmt.Errorf("format call: %w", err)
-	}
-	return Call{ID: id, Name: action, Arguments: string(out)}, nil
-}

@@ -120,11 +120,7 @@ func check(t *testing.T, a Action, repairs []string, err error) {
 	if err != nil || again != a || repairs != nil {
 		t.Fatalf("%+v became %+v, %v, %v", a, again, repairs, err)
 	}
-	call, err := FormatCall(a.Name, "1", given)
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, repairs, err = ParseCalls(a.Thought, []Call{call})
+	again, repairs, err = ParseCalls(a.Thought, []Call{formatCall(t, a.Name, given)})
 	a.Thought, again.Thought = "", "" // without its blanks and reasoning
 	if err != nil || again != a || repairs != nil {
 		t.Fatalf("%+v as a call became %+v, %v, %v", a, again, repairs, err)

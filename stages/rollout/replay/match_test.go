@@ -186,8 +186,8 @@ func FuzzMatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, question, behind string) {
 		c := &catalog{byID: map[string]int32{}, byRow: map[rowKey][]int32{}, byHead: map[string][]phrase{}}
 		text := compact(question)
-		if text == "" {
-			t.Skip()
+		if text == "" { // a task asks something
+			return
 		}
 		c.tasks = []known{{id: "t", phrases: []string{text}}}
 		c.byHead[text[:min(len(text), headBytes)]] = []phrase{{text, 0}}
