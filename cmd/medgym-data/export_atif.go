@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,45 +19,13 @@ import (
 func exportATIFCommand(registry datasets.Registry) *cli.Command {
 	return &cli.Command{
 		Name: "atif", Usage: "trajectories for exchange, in the Agent Trajectory Interchange Format: atif/<tier>/", HideHelpCommand: true,
-		Flags: runFlags(append(subsetFlags(),
-			&cli.StringSliceFlag{Name: "source", Usage: "only this source; may be repeated"},
-			&cli.StringSliceFlag{Name: "split", Usage: "only this split, train or test; may be repeated"},
-			&cli.BoolFlag{Name: "public", Usage: "for a public hub: refuse to export rows that are not open"},
-		)...),
-		Action: func(c *cli.Context) (err error) {
-			dir := c.Path("dir")
-			if _, err := registry.Select(c.StringSlice("source")...); err != nil {
-				return usageError{err}
-			}
-			subset, fraction, err := subsetOf(c)
-			if err != nil {
-				return usageError{err}
-			}
-			opts := export.Options{Registry: registry, Sources: c.StringSlice("source"), Splits: c.StringSlice("split"), Subset: subset, SubsetFraction: fraction}
-			if _, err := export.ATIFStage(opts); err != nil {
-				return usageError{err}
-			}
-			if err := export.Require(dir); err != nil {
-				return err
-			}
-			if c.Bool("public") {
-				if err := export.RequireOpen(dir, opts); err != nil {
-					return err
-				}
-			}
-			run, err := openRun(c)
+		Flags: choiceFlags(),
+		Action: func(c *cli.Context) error {
+			opts, err := choiceOf(c, registry)
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, run.Close()) }()
-			if opts.Screened, err = drops(run); err != nil {
-				return err
-			}
-			stage, err := export.ATIFStage(opts)
-			if err != nil {
-				return err
-			}
-			res, err := run.Do(c.Context, stage)
+			res, err := makeExport(c, opts, export.ATIFStage)
 			if err != nil {
 				return err
 			}

@@ -102,8 +102,8 @@ func TestExportCommandRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"export"}, exitUsage, "sft, dpo, verifier or all"},
-		{[]string{"export", "rl"}, exitUsage, "sft, dpo, verifier or all"},
+		{[]string{"export"}, exitUsage, "sft, dpo, verifier, all or atif"},
+		{[]string{"export", "rl"}, exitUsage, "sft, dpo, verifier, all or atif"},
 		{[]string{"export", "sft", "extra"}, exitUsage, "takes no argument"},
 		{[]string{"export", "sft", "--colour"}, exitUsage, "colour"},
 		{[]string{"export", "all", "--dir", absent}, exitBadInput, "run medgym-data rollout"},

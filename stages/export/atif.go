@@ -13,7 +13,6 @@ import (
 	"github.com/medgym-data/medgym-data/pipeline"
 	"github.com/medgym-data/medgym-data/schemas"
 	"github.com/medgym-data/medgym-data/stages/internal/atif"
-	"github.com/medgym-data/medgym-data/stages/internal/selection"
 )
 
 // OutputATIF is the folder of ATIFStage below the run folder: documents are no training
@@ -60,26 +59,17 @@ func ATIFStage(opts Options) (pipeline.Stage, error) {
 	if err != nil {
 		return pipeline.Stage{}, err
 	}
-	inputs := []string{opts.Trajectories, opts.Tasks}
-	if opts.Screened {
-		inputs = append(inputs, selection.Screening)
-	}
 	return pipeline.Stage{
-		Name: atifName, Version: versionATIF, Output: OutputATIF, Sources: opts.Sources, Inputs: inputs,
+		Name: atifName, Version: versionATIF, Output: OutputATIF, Sources: opts.Sources, Inputs: opts.inputs(),
 		Config: atifConfig{Format: atif.Version, Schema: schemas.Version, Sources: opts.Sources, Splits: opts.Splits, ShardBytes: opts.ShardBytes, Part: opts.part().Name()},
 		Work:   func(ctx context.Context, w *pipeline.Work) error { return exportATIF(ctx, w, opts) },
 	}, nil
 }
 
 func exportATIF(ctx context.Context, w *pipeline.Work, opts Options) error {
-	in, err := scan(w.Input(opts.Trajectories), w.Input(opts.Tasks), opts)
+	in, err := inputOf(ctx, w, opts)
 	if err != nil {
 		return err
-	}
-	if opts.Screened {
-		if in.dropped, err = selection.Dropped(ctx, w.Input(selection.Screening)); err != nil {
-			return err
-		}
 	}
 	meter := w.Progress(atifName, 0)
 	defer meter.Done()

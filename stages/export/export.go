@@ -156,6 +156,15 @@ type stageConfig struct {
 	Part           string    `json:"part,omitempty"` // subset and fraction, where it is not all
 }
 
+// inputs are the stages whose outputs are read.
+func (o Options) inputs() []string {
+	inputs := []string{o.Trajectories, o.Tasks}
+	if o.Screened {
+		inputs = append(inputs, selection.Screening)
+	}
+	return inputs
+}
+
 func (o Options) config() stageConfig {
 	return stageConfig{
 		Rows: rowConfig{Version: version, Schema: schemas.Version, Tokenizer: tokens.Name,
@@ -173,14 +182,10 @@ func Stage(opts Options) (pipeline.Stage, error) {
 	if err != nil {
 		return pipeline.Stage{}, err
 	}
-	inputs := []string{opts.Trajectories, opts.Tasks}
-	if opts.Screened {
-		inputs = append(inputs, selection.Screening)
-	}
 	return pipeline.Stage{
 		Name: "export", Version: version, Output: Output, Sources: opts.Sources,
 		Config: opts.config(),
-		Inputs: inputs,
+		Inputs: opts.inputs(),
 		Extern: map[string]string{"sets": strings.Join(opts.Configs, ","), "catalogue": catalogue(opts.Registry)},
 		Work:   func(ctx context.Context, w *pipeline.Work) error { return work(ctx, w, opts) },
 	}, nil
@@ -286,14 +291,9 @@ func work(ctx context.Context, w *pipeline.Work, opts Options) error {
 	if err != nil {
 		return err
 	}
-	in, err := scan(w.Input(opts.Trajectories), w.Input(opts.Tasks), opts)
+	in, err := inputOf(ctx, w, opts)
 	if err != nil {
 		return err
-	}
-	if opts.Screened {
-		if in.dropped, err = selection.Dropped(ctx, w.Input(selection.Screening)); err != nil {
-			return err
-		}
 	}
 	var used []governance.InUse
 	if _, err := w.Run.Summary(rawfiles.Stage, rawfiles.RecordsKey, &used); err != nil {

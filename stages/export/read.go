@@ -36,6 +36,16 @@ type location struct {
 
 var shardName = regexp.MustCompile(`^(train|test)-[0-9]{5}-of-[0-9]{5}\.parquet$`)
 
+// inputOf is what a stage of exports reads.
+func inputOf(ctx context.Context, w *pipeline.Work, opts Options) (input, error) {
+	in, err := scan(w.Input(opts.Trajectories), w.Input(opts.Tasks), opts)
+	if err != nil || !opts.Screened {
+		return in, err
+	}
+	in.dropped, err = selection.Dropped(ctx, w.Input(selection.Screening))
+	return in, err
+}
+
 // scan lists the trajectory files of the sources and splits that are asked for.
 func scan(trajectories, tasks string, opts Options) (input, error) {
 	in := input{tasks: tasks, tiers: map[string][]location{}}
